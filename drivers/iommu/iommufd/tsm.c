@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices of confidential VMs: the vDEVICE ties a physical device, the VM and
+ * the virtual ID of the device together, which is what a TEE Security Manager
+ * (TSM) has to know to bind the TEE Device Interface (TDI) to the VM, see PCIe
+ * r7.0 section 11. The work is done by the TSM driver behind pci_tsm_bind().
+ */
+#include <linux/iommufd.h>
+#include <linux/nospec.h>
+#include <linux/pci.h>
+#include <linux/pci-tsm.h>
+
+#include "iommufd_private.h"
+
+/* There is no hardware behind this type, hence nothing to do for a driver */
+const struct iommufd_viommu_ops iommufd_tsm_viommu_ops = {};
+
+/* What IOMMU_VIOMMU_ALLOC asks of a vIOMMU of type IOMMU_VIOMMU_TYPE_TSM */
+int iommufd_tsm_viommu_check(const struct iommu_viommu_alloc *cmd,
+			     const struct iommu_ops *ops,
+			     struct iommufd_hwpt_paging *hwpt_paging)
+{
+	if (cmd->data_len)
+		return -EOPNOTSUPP;
+	/* The kernel destroys it when the last device detaches */
+	if (hwpt_paging->auto_domain)
+		return -EINVAL;
+	if (hwpt_paging->common.domain->owner != ops)
+		return -EINVAL;
+	return 0;
+}
+
+/*
+ * States of a binding and who moves it:
+ *
+ *   UNBOUND -> BOUND	BIND
+ *   BOUND -> UNBOUND	UNBIND, vDEVICE destroyed, device closed
+ *   BOUND -> LOST	the TSM core, behind everybody's back
+ *   LOST -> UNBOUND	UNBIND as acknowledgment, vDEVICE destroyed, device
+ *			closed
+ *
+ * All but the loss happen with iommufd_device_tsm::lock held.
+ */
+static void tsm_set_state(struct iommufd_device_tsm *tsm,
+			  enum iommufd_tsm_state state)
+{
+	lockdep_assert_held(&tsm->lock);
+
+	spin_lock(&tsm->state_lock);
+	tsm->state = state;
+	spin_unlock(&tsm->state_lock);
+}
+
+static void iommufd_tsm_lost(struct pci_tsm_client *client,
+			     enum pci_tsm_lost_reason reason)
+{
+	struct iommufd_device_tsm *tsm =
+		container_of(client, struct iommufd_device_tsm, client);
+
+	spin_lock(&tsm->state_lock);
+	WARN_ON(tsm->state != IOMMUFD_TSM_BOUND);
+	tsm->state = IOMMUFD_TSM_LOST;
+	spin_unlock(&tsm->state_lock);
+}
+
+static const struct pci_tsm_client_ops iommufd_tsm_client_ops = {
+	.lost = iommufd_tsm_lost,
+};
+
+void iommufd_device_tsm_init(struct iommufd_device *idev)
+{
+	struct iommufd_device_tsm *tsm = &idev->tsm;
+
+	mutex_init(&tsm->lock);
+	spin_lock_init(&tsm->state_lock);
+	tsm->state = IOMMUFD_TSM_UNBOUND;
+	tsm->client.ops = &iommufd_tsm_client_ops;
+}
+
+/*
+ * From the start of a bind until the binding is gone, and its loss
+ * acknowledged, nobody changes which domain the group is attached to.
+ */
+static void tsm_pin_group(struct iommufd_device *idev)
+{
+	mutex_lock(&idev->igroup->lock);
+	idev->igroup->tsm_pins++;
+	mutex_unlock(&idev->igroup->lock);
+}
+
+static void tsm_unpin_group(struct iommufd_device *idev)
+{
+	mutex_lock(&idev->igroup->lock);
+	WARN_ON(!idev->igroup->tsm_pins);
+	idev->igroup->tsm_pins--;
+	mutex_unlock(&idev->igroup->lock);
+}
+
+/**
+ * iommufd_device_tsm_pinned() - Has a device to stay attached?
+ * @idev: Device returned by iommufd_device_bind()
+ *
+ * For drivers that detach the device on behalf of user space. A bind that
+ * starts right after this binds a detached device, which is as legal as to
+ * bind a device that was never attached.
+ *
+ * Return: true if the device, or another one of its group, is bound by a TSM
+ */
+bool iommufd_device_tsm_pinned(struct iommufd_device *idev)
+{
+	bool pinned;
+
+	mutex_lock(&idev->igroup->lock);
+	pinned = idev->igroup->tsm_pins;
+	mutex_unlock(&idev->igroup->lock);
+	return pinned;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_tsm_pinned, "IOMMUFD");
+
+static bool tsm_can_bind(struct iommufd_device *idev)
+{
+	return dev_is_pci(idev->dev) || iommufd_selftest_is_mock_dev(idev->dev);
+}
+
+static bool tsm_is_quarantined(struct iommufd_device *idev)
+{
+	if (iommufd_selftest_is_mock_dev(idev->dev))
+		return iommufd_test_tsm_quarantined(idev->dev);
+	return dev_is_pci(idev->dev) &&
+	       pci_tsm_quarantined(to_pci_dev(idev->dev));
+}
+
+static int tsm_bind(struct iommufd_device *idev, u32 tdi_id)
+{
+	struct kvm *kvm = READ_ONCE(idev->tsm.kvm);
+
+	if (iommufd_selftest_is_mock_dev(idev->dev))
+		return iommufd_test_tsm_bind(idev->dev, &idev->tsm.client, kvm,
+					     tdi_id);
+	return pci_tsm_bind(to_pci_dev(idev->dev), &idev->tsm.client, kvm,
+			    tdi_id);
+}
+
+static int tsm_unbind(struct iommufd_device *idev)
+{
+	if (iommufd_selftest_is_mock_dev(idev->dev))
+		return iommufd_test_tsm_unbind(idev->dev, &idev->tsm.client);
+	return pci_tsm_unbind(&idev->tsm.client);
+}
+
+static int vdevice_bind_locked(struct iommufd_vdevice *vdev)
+{
+	struct iommufd_device *idev = vdev->idev;
+	struct iommufd_device_tsm *tsm = &idev->tsm;
+	int rc;
+
+	lockdep_assert_held(&tsm->lock);
+
+	if (tsm->closing)
+		return -ENOENT;
+	switch (READ_ONCE(tsm->state)) {
+	case IOMMUFD_TSM_UNBOUND:
+		break;
+	case IOMMUFD_TSM_BOUND:
+		return -EALREADY;
+	case IOMMUFD_TSM_LOST:
+		return -ENOTCONN;
+	}
+
+	if (!tsm_can_bind(idev) || !READ_ONCE(tsm->kvm))
+		return -ENODEV;
+	if (vdev->virt_id > U32_MAX)
+		return -ERANGE;
+
+	/* The binding may be lost again before tsm_bind() returns */
+	tsm_set_state(tsm, IOMMUFD_TSM_BOUND);
+	rc = tsm_bind(idev, vdev->virt_id);
+	if (rc)
+		tsm_set_state(tsm, IOMMUFD_TSM_UNBOUND);
+	return rc;
+}
+
+static int vdevice_bind(struct iommufd_vdevice *vdev)
+{
+	struct iommufd_device_tsm *tsm = &vdev->idev->tsm;
+	int rc;
+
+	tsm_pin_group(vdev->idev);
+	rc = mutex_lock_killable(&tsm->lock);
+	if (rc)
+		goto out_unpin_group;
+	rc = vdevice_bind_locked(vdev);
+	mutex_unlock(&tsm->lock);
+	/* Otherwise the pin is the binding's */
+	if (!rc)
+		return 0;
+
+out_unpin_group:
+	tsm_unpin_group(vdev->idev);
+	return rc;
+}
+
+/* End the binding of the device, or acknowledge that it was lost, if any */
+static int device_unbind(struct iommufd_device *idev)
+{
+	struct iommufd_device_tsm *tsm = &idev->tsm;
+	int rc = -ENOTCONN;
+
+	mutex_lock(&tsm->lock);
+	if (READ_ONCE(tsm->state) == IOMMUFD_TSM_UNBOUND) {
+		mutex_unlock(&tsm->lock);
+		return tsm_is_quarantined(idev) ? -EUCLEAN : rc;
+	}
+	/* Does nothing if the binding was, or just now is, lost */
+	tsm_unbind(idev);
+	tsm_set_state(tsm, IOMMUFD_TSM_UNBOUND);
+	mutex_unlock(&tsm->lock);
+
+	tsm_unpin_group(idev);
+	return tsm_is_quarantined(idev) ? -EUCLEAN : 0;
+}
+
+int iommufd_vdevice_tsm_op_ioctl(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_vdevice_tsm_op *cmd = ucmd->cmd;
+	struct iommufd_vdevice *vdev;
+	int rc;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+
+	vdev = iommufd_get_vdevice(ucmd, cmd->vdevice_id);
+	if (IS_ERR(vdev))
+		return PTR_ERR(vdev);
+
+	if (vdev->viommu->type != IOMMU_VIOMMU_TYPE_TSM) {
+		rc = -EOPNOTSUPP;
+		goto out_put_vdev;
+	}
+
+	switch (cmd->type) {
+	case IOMMU_VDEVICE_TSM_OP_BIND:
+		rc = vdevice_bind(vdev);
+		break;
+	case IOMMU_VDEVICE_TSM_OP_UNBIND:
+		rc = device_unbind(vdev->idev);
+		break;
+	default:
+		rc = -EOPNOTSUPP;
+		break;
+	}
+
+out_put_vdev:
+	iommufd_put_object(ucmd->ictx, &vdev->obj);
+	return rc;
+}
+
+/* Payloads and responses up to this size need no allocation */
+#define TSM_REQ_INLINE_SIZE	64
+#define TSM_REQ_MAX_SIZE	SZ_2M
+
+/* What each operation of IOMMU_VDEVICE_TSM_REQ is made of */
+struct tsm_req_desc {
+	/* Exact, if not variable; a variable payload has at least one byte */
+	size_t req_len;
+	bool variable;
+	/* Responses of fixed size have to fit */
+	size_t min_resp_len;
+	/* Exists on one architecture only, if not 0 */
+	u32 tvm_arch;
+};
+
+static const struct tsm_req_desc tsm_req_descs[] = {
+	[IOMMU_VDEVICE_TSM_REQ_VALIDATE_MMIO] = {
+		.req_len = sizeof(struct iommu_tsm_req_validate_mmio),
+	},
+	[IOMMU_VDEVICE_TSM_REQ_SET_TDI_STATE] = {
+		.req_len = sizeof(struct iommu_tsm_req_set_tdi_state),
+	},
+	[IOMMU_VDEVICE_TSM_REQ_SEV_ENABLE_DMA] = {
+		.tvm_arch = IOMMU_TVM_ARCH_SEV,
+	},
+	[IOMMU_VDEVICE_TSM_REQ_SEV_DISABLE_DMA] = {
+		.tvm_arch = IOMMU_TVM_ARCH_SEV,
+	},
+	[IOMMU_VDEVICE_TSM_REQ_READ_OBJECT] = {
+		.req_len = sizeof(struct iommu_tsm_req_read_object),
+	},
+	[IOMMU_VDEVICE_TSM_REQ_REGEN_OBJECT] = {
+		.req_len = sizeof(struct iommu_tsm_req_regen_object),
+	},
+	[IOMMU_VDEVICE_TSM_REQ_OBJECT_INFO] = {
+		.req_len = sizeof(struct iommu_tsm_req_object_info),
+		.min_resp_len = sizeof(u32),
+	},
+	[IOMMU_VDEVICE_TSM_REQ_GUEST_MSG] = {
+		.variable = true,
+	},
+};
+
+/* The payload itself is checked by the TSM driver */
+static int tsm_req_check(const struct pci_tsm_guest_req *req)
+{
+	const struct tsm_req_desc *desc;
+
+	if (!req->op || req->op >= ARRAY_SIZE(tsm_req_descs))
+		return -EOPNOTSUPP;
+
+	desc = &tsm_req_descs[array_index_nospec(req->op,
+						 ARRAY_SIZE(tsm_req_descs))];
+	if (desc->variable ? !req->req_len : req->req_len != desc->req_len)
+		return -EINVAL;
+	if (req->resp_size < desc->min_resp_len)
+		return -EINVAL;
+	if (desc->tvm_arch && req->tvm_arch != desc->tvm_arch)
+		return -EINVAL;
+	return 0;
+}
+
+static int tsm_guest_req(struct iommufd_device *idev,
+			 struct pci_tsm_guest_req *req)
+{
+	if (iommufd_selftest_is_mock_dev(idev->dev))
+		return iommufd_test_tsm_guest_req(idev->dev, &idev->tsm.client,
+						  req);
+	return pci_tsm_guest_req(&idev->tsm.client, req);
+}
+
+/*
+ * Look the vDEVICE up for no longer than the TSM takes: user memory, which may
+ * take any time to access, is not touched in here.
+ */
+static int vdevice_guest_req(struct iommufd_ucmd *ucmd, u32 vdevice_id,
+			     struct pci_tsm_guest_req *req)
+{
+	struct iommufd_vdevice *vdev;
+	int rc;
+
+	vdev = iommufd_get_vdevice(ucmd, vdevice_id);
+	if (IS_ERR(vdev))
+		return PTR_ERR(vdev);
+
+	/* The TSM core looks again, with the lock that makes it true */
+	if (READ_ONCE(vdev->idev->tsm.state) != IOMMUFD_TSM_BOUND) {
+		rc = -ENOTCONN;
+		goto out_put_vdev;
+	}
+
+	rc = tsm_req_check(req);
+	if (rc)
+		goto out_put_vdev;
+
+	rc = tsm_guest_req(vdev->idev, req);
+
+out_put_vdev:
+	iommufd_put_object(ucmd->ictx, &vdev->obj);
+	return rc;
+}
+
+int iommufd_vdevice_tsm_req_ioctl(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_vdevice_tsm_req *cmd = ucmd->cmd;
+	u8 inline_req[TSM_REQ_INLINE_SIZE] __aligned(8);
+	u8 inline_resp[TSM_REQ_INLINE_SIZE] __aligned(8);
+	struct pci_tsm_guest_req req = {
+		.op = cmd->op,
+		.tvm_arch = cmd->tvm_arch,
+		.req_len = cmd->req_len,
+		.resp = inline_resp,
+		.resp_size = cmd->resp_len,
+	};
+	void *req_buf = inline_req;
+	void *big_resp = NULL;
+	void *big_req = NULL;
+	int rc;
+
+	if (req.req_len > TSM_REQ_MAX_SIZE || req.resp_size > TSM_REQ_MAX_SIZE)
+		return -EINVAL;
+	if (!cmd->req_uptr != !cmd->req_len ||
+	    !cmd->resp_uptr != !cmd->resp_len)
+		return -EINVAL;
+
+	if (req.req_len > sizeof(inline_req)) {
+		big_req = kvmalloc(req.req_len, GFP_KERNEL_ACCOUNT);
+		if (!big_req)
+			return -ENOMEM;
+		req_buf = big_req;
+	}
+	if (req.resp_size > sizeof(inline_resp)) {
+		big_resp = kvmalloc(req.resp_size, GFP_KERNEL_ACCOUNT);
+		if (!big_resp) {
+			rc = -ENOMEM;
+			goto out_free_req;
+		}
+		req.resp = big_resp;
+	}
+
+	if (copy_from_user(req_buf, u64_to_user_ptr(cmd->req_uptr),
+			   req.req_len)) {
+		rc = -EFAULT;
+		goto out_free_resp;
+	}
+	req.req = req_buf;
+
+	rc = vdevice_guest_req(ucmd, cmd->vdevice_id, &req);
+	if (!req.reached)
+		goto out_free_resp;
+
+	/* The request may have been carried out, tell as much as can be told */
+	cmd->tsm_code = req.tsm_code;
+	cmd->resp_len = req.resp_len;
+	if (copy_to_user(u64_to_user_ptr(cmd->resp_uptr), req.resp,
+			 req.resp_len))
+		rc = -EFAULT;
+	if (iommufd_ucmd_respond(ucmd, sizeof(*cmd)))
+		rc = -EFAULT;
+
+out_free_resp:
+	kvfree(big_resp);
+out_free_req:
+	kvfree(big_req);
+	return rc;
+}
+
+/* The vDEVICE has no other user left */
+void iommufd_vdevice_tsm_destroy(struct iommufd_vdevice *vdev)
+{
+	lockdep_assert_not_held(&vdev->idev->igroup->lock);
+
+	device_unbind(vdev->idev);
+}
+
+/**
+ * iommufd_device_tsm_close() - Unbind a device that is about to be closed
+ * @idev: Device returned by iommufd_device_bind()
+ *
+ * Whatever the owner does next to close the device, clear Bus Master Enable or
+ * reset it, drives a TDI that is bound into the ERROR state. So this is the
+ * first step of a close: it ends exchanges with the device that are under way,
+ * unbinds, and prevents that anybody binds the device again before
+ * iommufd_device_unbind().
+ *
+ * Context: Process context, not interrupted by signals. Exchanges messages with
+ * the device. The caller may hold locks that are not taken below iommufd, like
+ * the lock of a vfio_device_set.
+ */
+void iommufd_device_tsm_close(struct iommufd_device *idev)
+{
+	pci_tsm_client_abort(&idev->tsm.client);
+
+	mutex_lock(&idev->tsm.lock);
+	idev->tsm.closing = true;
+	mutex_unlock(&idev->tsm.lock);
+
+	device_unbind(idev);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_tsm_close, "IOMMUFD");

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A VM with private memory, without vCPUs, that devices are associated with */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <sys/ioctl.h>
+
+#include <linux/kvm.h>
+
+#include "tdisp_lib.h"
+
+int vm_create(struct vm *vm)
+{
+	struct kvm_create_device dev = { .type = KVM_DEV_TYPE_VFIO };
+	int types, rc;
+
+	vm->vm_fd = -1;
+	vm->vfio_fd = -1;
+	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (vm->kvm_fd < 0)
+		return -errno;
+
+	types = ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_VM_TYPES);
+	if (types < 0 || !(types & (1 << KVM_X86_SW_PROTECTED_VM))) {
+		rc = -EOPNOTSUPP;
+		goto err_close;
+	}
+	vm->vm_fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, KVM_X86_SW_PROTECTED_VM);
+	if (vm->vm_fd < 0 || ioctl(vm->vm_fd, KVM_CREATE_DEVICE, &dev)) {
+		rc = -errno;
+		goto err_close;
+	}
+	vm->vfio_fd = dev.fd;
+	return 0;
+
+err_close:
+	vm_close(vm);
+	return rc;
+}
+
+void vm_close(struct vm *vm)
+{
+	close_fd(&vm->vfio_fd);
+	close_fd(&vm->vm_fd);
+	close_fd(&vm->kvm_fd);
+}
+
+static int vm_vfio_attr(struct vm *vm, u64 attr, s32 device_fd)
+{
+	struct kvm_device_attr args = {
+		.group = KVM_DEV_VFIO_FILE,
+		.attr = attr,
+		.addr = (uintptr_t)&device_fd,
+	};
+
+	return ioctl(vm->vfio_fd, KVM_SET_DEVICE_ATTR, &args) ? -errno : 0;
+}
+
+int vm_add_vfio(struct vm *vm, int device_fd)
+{
+	return vm_vfio_attr(vm, KVM_DEV_VFIO_FILE_ADD, device_fd);
+}
+
+int vm_del_vfio(struct vm *vm, int device_fd)
+{
+	return vm_vfio_attr(vm, KVM_DEV_VFIO_FILE_DEL, device_fd);
+}
