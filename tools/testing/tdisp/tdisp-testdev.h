@@ -28,31 +28,31 @@
  */
 #define TDISP_REG_ID			0x00
 #define TDISP_REG_ID_VALUE		0x49445054	/* "TPDI" */
-#define TDISP_REG_VERSION		0x04		/* 1 */
-#define TDISP_REG_FUNCTION		0x08		/* function number */
-#define TDISP_REG_MEM_SIZE		0x0c		/* of BAR 2 */
+#define TDISP_REG_VERSION		0x04	/* 1 */
+#define TDISP_REG_FUNCTION		0x08	/* function number */
+#define TDISP_REG_MEM_SIZE		0x0c	/* of BAR 2 */
 #define TDISP_REG_SCRATCH0		0x10
 #define TDISP_REG_SCRATCH1		0x14
-#define TDISP_REG_DMA_SRC		0x20		/* u64 */
-#define TDISP_REG_DMA_DST		0x28		/* u64 */
-#define TDISP_REG_DMA_LEN		0x30		/* at most the size of BAR 2 */
+#define TDISP_REG_DMA_SRC		0x20	/* u64 */
+#define TDISP_REG_DMA_DST		0x28	/* u64 */
+#define TDISP_REG_DMA_LEN		0x30	/* at most the size of BAR 2 */
 #define TDISP_REG_DMA_DIR		0x34
-#define TDISP_DMA_TO_DEVICE		0		/* src = IOVA, dst = BAR 2 offset */
-#define TDISP_DMA_FROM_DEVICE		1		/* src = BAR 2 offset, dst = IOVA */
-#define TDISP_DMA_MEM_TO_MEM		2		/* src, dst = IOVA */
-#define TDISP_DMA_TEE			0x100		/* do it with T=1 */
-#define TDISP_REG_DMA_DOORBELL		0x38		/* write starts the transfer */
+#define TDISP_DMA_TO_DEVICE		0	/* src = IOVA, dst = BAR 2 offset */
+#define TDISP_DMA_FROM_DEVICE		1	/* src = BAR 2 offset, dst = IOVA */
+#define TDISP_DMA_MEM_TO_MEM		2	/* src, dst = IOVA */
+#define TDISP_DMA_TEE			0x100	/* do it with T=1 */
+#define TDISP_REG_DMA_DOORBELL		0x38	/* write starts the transfer */
 #define TDISP_REG_DMA_STATUS		0x3c
 #define TDISP_DMA_IDLE			0
 #define TDISP_DMA_BUSY			1
 #define TDISP_DMA_DONE			2
-#define TDISP_DMA_ERR_RANGE		3		/* BAR 2 range or length */
-#define TDISP_DMA_ERR_BUS		4		/* refused by the IOMMU or bus */
-#define TDISP_DMA_ERR_STATE		5		/* T=1 outside RUN, any in ERROR */
-#define TDISP_DMA_ERR_BME		6		/* bus mastering is off */
-#define TDISP_REG_DMA_VECTOR		0x40		/* MSI-X vector, or none */
+#define TDISP_DMA_ERR_RANGE		3	/* BAR 2 range or length */
+#define TDISP_DMA_ERR_BUS		4	/* refused by the IOMMU or bus */
+#define TDISP_DMA_ERR_STATE		5	/* T=1 outside RUN, any in ERROR */
+#define TDISP_DMA_ERR_BME		6	/* bus mastering is off */
+#define TDISP_REG_DMA_VECTOR		0x40	/* MSI-X vector, or none */
 #define TDISP_DMA_NO_VECTOR		0xffffffff
-#define TDISP_REG_DMA_COUNT		0x44		/* transfers done since reset */
+#define TDISP_REG_DMA_COUNT		0x44	/* transfers done since reset */
 
 /*
  * tdisp-testctl, BAR 0 of 256 KiB. The registers from TDISP_CTL_RID on belong
@@ -64,65 +64,65 @@
 #define TDISP_CTL_BAR_SIZE		0x40000
 #define TDISP_CTL_MAGIC			0x00
 #define TDISP_CTL_MAGIC_VALUE		0x4c544354	/* "TCTL" */
-#define TDISP_CTL_VERSION		0x04		/* 1 */
-#define TDISP_CTL_COUNT			0x08		/* test functions */
-#define TDISP_CTL_SELECT		0x0c		/* RW, index */
-#define TDISP_CTL_RID			0x10		/* bus << 8 | devfn */
-#define TDISP_CTL_STATE			0x14		/* TDISP_STATE_* */
-#define TDISP_CTL_LOCK_ERROR		0x20		/* RW "x-lock-error": TDISP error code */
-#define TDISP_CTL_WRONG_NONCE		0x24		/* RW "x-wrong-nonce": LOCK tells another one */
-#define TDISP_CTL_STALL_MS		0x28		/* RW "x-stall-ms": before each DOE response */
-#define TDISP_CTL_LENGTH_DELTA		0x2c		/* RW "x-length-delta": s32 bytes on TDISP bodies */
-#define TDISP_CTL_LENGTH_MSG		0x30		/* RW "x-length-msg": request code, 0 = all */
-#define TDISP_CTL_ERROR_AFTER		0x34		/* RW "x-error-after": TDISP messages, 0 = never */
-#define TDISP_CTL_REMOVED		0x38		/* RW: config reads ones, link down */
-#define TDISP_CTL_STOP_ERROR		0x3c		/* RW "x-stop-error": TDISP error code */
-#define TDISP_CTL_FORCE_ERROR		0x40		/* RW: write 1, LOCKED or RUN drops to ERROR */
-#define TDISP_CTL_TRUSTED_DMA		0x44		/* RW: T=1 DMA let through; starts at 1 */
+#define TDISP_CTL_VERSION		0x04	/* 1 */
+#define TDISP_CTL_COUNT			0x08	/* test functions */
+#define TDISP_CTL_SELECT		0x0c	/* RW, index */
+#define TDISP_CTL_RID			0x10	/* bus << 8 | devfn */
+#define TDISP_CTL_STATE			0x14	/* TDISP_STATE_* */
+#define TDISP_CTL_LOCK_ERROR		0x20	/* RW "x-lock-error": TDISP error code */
+#define TDISP_CTL_WRONG_NONCE		0x24	/* RW "x-wrong-nonce": LOCK lies */
+#define TDISP_CTL_STALL_MS		0x28	/* RW "x-stall-ms": each response */
+#define TDISP_CTL_LENGTH_DELTA		0x2c	/* RW "x-length-delta": s32, bodies */
+#define TDISP_CTL_LENGTH_MSG		0x30	/* RW "x-length-msg": code, 0 = all */
+#define TDISP_CTL_ERROR_AFTER		0x34	/* RW "x-error-after": messages or 0 */
+#define TDISP_CTL_REMOVED		0x38	/* RW: config reads ones, link down */
+#define TDISP_CTL_STOP_ERROR		0x3c	/* RW "x-stop-error": TDISP error code */
+#define TDISP_CTL_FORCE_ERROR		0x40	/* RW: 1 = LOCKED, RUN drop to ERROR */
+#define TDISP_CTL_TRUSTED_DMA		0x44	/* RW: T=1 DMA let through, 1 at start */
 
-#define TDISP_CTL_LOG_COUNT		0x80		/* entries written since start or reset */
-#define TDISP_CTL_LOG_RESET		0x84		/* write empties the log */
-#define TDISP_CTL_LOG			0x1000		/* entry n stands at n % SIZE */
-#define TDISP_CTL_LOG_SIZE		4096		/* entries */
+#define TDISP_CTL_LOG_COUNT		0x80	/* entries written since start or reset */
+#define TDISP_CTL_LOG_RESET		0x84	/* write empties the log */
+#define TDISP_CTL_LOG			0x1000	/* entry n stands at n % SIZE */
+#define TDISP_CTL_LOG_SIZE		4096	/* entries */
 
 /* A log entry */
 #define TDISP_LOG_ENTRY_SIZE		32
-#define TDISP_LOG_SEQ			0x00		/* n */
+#define TDISP_LOG_SEQ			0x00	/* n */
 #define TDISP_LOG_RID			0x04
 #define TDISP_LOG_TYPE			0x08
 #define TDISP_LOG_ARG0			0x0c
 #define TDISP_LOG_ARG1			0x10
 #define TDISP_LOG_ARG2			0x14
-#define TDISP_LOG_TIME_NS		0x18		/* u64, virtual clock */
+#define TDISP_LOG_TIME_NS		0x18	/* u64, virtual clock */
 
 /* Event types and their arguments */
-#define TDISP_EV_TDISP			1		/* request code, response code, error code */
-#define TDISP_EV_STATE			2		/* old, new, TDISP_WHY_* */
-#define TDISP_EV_FLR			3		/* - */
-#define TDISP_EV_MSE			4		/* new value */
-#define TDISP_EV_BME			5		/* new value */
-#define TDISP_EV_RESET			6		/* conventional */
-#define TDISP_EV_BAR			7		/* BAR number, new low dword */
-#define TDISP_EV_SPDM			8		/* request code, response code, error code */
-#define TDISP_EV_IDE_KM			9		/* object id, answer's object id, status */
-#define TDISP_EV_STREAM			10		/* stream id, 1 = Secure or 0 = Insecure */
-#define TDISP_EV_DMA			11		/* direction, length, status */
-#define TDISP_EV_DOE_ABORT		12		/* - */
-#define TDISP_EV_REMOVED		13		/* new value */
-#define TDISP_EV_SESSION		14		/* session id, 1 = opened or 0 = ended */
-#define TDISP_EV_POWER			15		/* new D-state */
+#define TDISP_EV_TDISP			1	/* request code, response code, error code */
+#define TDISP_EV_STATE			2	/* old, new, TDISP_WHY_* */
+#define TDISP_EV_FLR			3	/* - */
+#define TDISP_EV_MSE			4	/* new value */
+#define TDISP_EV_BME			5	/* new value */
+#define TDISP_EV_RESET			6	/* conventional */
+#define TDISP_EV_BAR			7	/* BAR number, new low dword */
+#define TDISP_EV_SPDM			8	/* request code, response code, error code */
+#define TDISP_EV_IDE_KM			9	/* object id, answer's object id, status */
+#define TDISP_EV_STREAM			10	/* stream id, 1 = Secure or 0 = Insecure */
+#define TDISP_EV_DMA			11	/* direction, length, status */
+#define TDISP_EV_DOE_ABORT		12	/* - */
+#define TDISP_EV_REMOVED		13	/* new value */
+#define TDISP_EV_SESSION		14	/* session id, 1 = opened or 0 = ended */
+#define TDISP_EV_POWER			15	/* new D-state */
 
 /* Reasons of a state change */
-#define TDISP_WHY_MESSAGE		0		/* LOCK, START, STOP */
+#define TDISP_WHY_MESSAGE		0	/* LOCK, START, STOP */
 #define TDISP_WHY_MSE			1
 #define TDISP_WHY_BME			2
 #define TDISP_WHY_BAR			3
 #define TDISP_WHY_FLR			4
-#define TDISP_WHY_RESET			5		/* conventional */
-#define TDISP_WHY_FAULT			6		/* x-error-after, FORCE_ERROR */
-#define TDISP_WHY_STREAM		7		/* IDE stream became insecure */
-#define TDISP_WHY_SESSION		8		/* SPDM session lost */
-#define TDISP_WHY_POWER			9		/* left D0 */
-#define TDISP_WHY_MSIX			10		/* MSI-X changed under LOCK_MSIX */
+#define TDISP_WHY_RESET			5	/* conventional */
+#define TDISP_WHY_FAULT			6	/* x-error-after, FORCE_ERROR */
+#define TDISP_WHY_STREAM		7	/* IDE stream became insecure */
+#define TDISP_WHY_SESSION		8	/* SPDM session lost */
+#define TDISP_WHY_POWER			9	/* left D0 */
+#define TDISP_WHY_MSIX			10	/* MSI-X changed under LOCK_MSIX */
 
 #endif /* TDISP_TESTDEV_H */

@@ -187,14 +187,19 @@ static void print_code(u64 code)
 /* The end, which puts everything back as exit does it */
 static __noreturn void finish(bool failed)
 {
+	unsigned long long ms;
+
 	close_all();
 	if (print_log)
 		testctl_log_print(log_start, setup.fn->rid);
 	printf("\nTDI state: what the device answers; with \"o\": what the observer sees\n");
-	printf("%s%s%s%s%d steps, %llu ms\n", in(failed ? RED : GREEN),
-	       failed ? "FAIL" : "PASS", out(),
-	       failed ? " at the last of " : ", ", step_nr,
-	       (unsigned long long)(now_us() - time_start) / 1000);
+	ms = (now_us() - time_start) / 1000;
+	if (failed)
+		printf("%sFAIL%s at step %d, %llu ms\n", in(RED), out(),
+		       step_nr, ms);
+	else
+		printf("%sPASS%s, %d steps, %llu ms\n", in(GREEN), out(),
+		       step_nr, ms);
 	exit(failed ? KSFT_FAIL : KSFT_PASS);
 }
 
@@ -344,7 +349,7 @@ static void show(void)
 	STEP(VFIO, tdi_bind_iommufd(&tdi), "bind the device to the iommufd");
 	STEP(IOMMUFD, tdi_alloc_hwpt(&tdi), "allocate HWPT on the IOAS");
 	STEP(VFIO, tdi_attach(&tdi, vmm.hwpt_id), "attach the device");
-	STEP(VFIO, tdi_map(&tdi), "map BAR 0, MSI-X; map memory for DMA");
+	STEP(VMM, tdi_map(&tdi), "map BAR 0 and memory for DMA, enable MSI-X");
 	STEP(DEVICE, tdi_dma_round_trip(&tdi),
 	     "shared DMA: memory > device > memory, MSI-X");
 	STEP(IOMMUFD, tdi_alloc_viommu(&tdi), "allocate vIOMMU, type TSM");

@@ -138,7 +138,7 @@ TEST_F_TIMEOUT(faults, slow, 60)
 {
 	struct bench *b = &self->b;
 
-	fault(b, TDISP_CTL_STALL_MS, 200);
+	fault(b, TDISP_CTL_STALL_MS, 100);
 	test_cmd(tdi_bind(&b->tdi));
 	expect_live_state(&b->tdi, TDISP_STATE_LOCKED);
 	test_cmd(tdi_start(&b->tdi));
@@ -189,7 +189,7 @@ TEST_F_TIMEOUT(faults, no_answer_to_lock, 90)
 	pid_t pid;
 
 	/* GET_DEVICE_INTERFACE_STATE stands before LOCK: slow it down... */
-	fault(b, TDISP_CTL_STALL_MS, 500);
+	fault(b, TDISP_CTL_STALL_MS, 400);
 	pid = bind_in_child(&b->tdi);
 	ASSERT_LT(0, pid);
 	ASSERT_TRUE(wait_for(count_tdisp(b->log, b->rid,
@@ -351,11 +351,21 @@ static bool nothing_to_cut(int delta)
 	return delta < 0;
 }
 
-TEST_F(length, at_start)
+/* Of a request: it fails, the TDI is still bound and where the device says */
+TEST_F(length, while_bound)
 {
 	struct bench *b = &self->b;
+	u32 state;
 
 	test_cmd(tdi_bind(&b->tdi));
+
+	length_fault(b, TDISP_GET_INTERFACE_STATE, variant->delta);
+	test_err(EBADMSG, tdi_live_state(&b->tdi, &state));
+	EXPECT_EQ(SOFT_TSM_CODE_MALFORMED, b->tdi.tsm_code);
+	EXPECT_EQ(~0u, state);
+	testctl_clear_faults(b->rid);
+	expect_live_state(&b->tdi, TDISP_STATE_LOCKED);
+
 	length_fault(b, TDISP_START_INTERFACE, variant->delta);
 	if (nothing_to_cut(variant->delta)) {
 		test_cmd(tdi_start(&b->tdi));
@@ -365,24 +375,11 @@ TEST_F(length, at_start)
 	}
 	/* The device has done what it was asked for */
 	expect_live_state(&b->tdi, TDISP_STATE_RUN);
+
+	/* It is the state that counts, not the answer to STOP */
+	length_fault(b, TDISP_STOP_INTERFACE, variant->delta);
 	test_cmd(tdi_unbind(&b->tdi));
-	recovered(_metadata, b);
-}
-
-TEST_F(length, at_state)
-{
-	struct bench *b = &self->b;
-	u32 state;
-
-	test_cmd(tdi_bind(&b->tdi));
-	length_fault(b, TDISP_GET_INTERFACE_STATE, variant->delta);
-	test_err(EBADMSG, tdi_live_state(&b->tdi, &state));
-	EXPECT_EQ(SOFT_TSM_CODE_MALFORMED, b->tdi.tsm_code);
-	EXPECT_EQ(~0u, state);
-
-	testctl_clear_faults(b->rid);
-	expect_live_state(&b->tdi, TDISP_STATE_LOCKED);
-	test_cmd(tdi_unbind(&b->tdi));
+	expect_state(b->rid, TDISP_STATE_UNLOCKED);
 	recovered(_metadata, b);
 }
 
@@ -399,18 +396,6 @@ TEST_F(length, at_state_of_unbind)
 
 	testctl_clear_faults(b->rid);
 	test_cmd(soft_tsm_release(setup.fn->bdf));
-	recovered(_metadata, b);
-}
-
-/* It is the state that counts, not the answer to STOP */
-TEST_F(length, at_stop)
-{
-	struct bench *b = &self->b;
-
-	test_cmd(tdi_bind(&b->tdi));
-	length_fault(b, TDISP_STOP_INTERFACE, variant->delta);
-	test_cmd(tdi_unbind(&b->tdi));
-	expect_state(b->rid, TDISP_STATE_UNLOCKED);
 	recovered(_metadata, b);
 }
 
