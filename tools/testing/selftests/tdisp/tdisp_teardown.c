@@ -120,7 +120,7 @@ static void expect_stopped_first(struct __test_metadata *_metadata, u32 from,
 	for (int i = 0; i < ARRAY_SIZE(closes); i++) {
 		test_cmd(testctl_find(lock, rid, closes[i].type, closes[i].arg0,
 				      TESTCTL_ANY, &ev));
-		EXPECT_LT(stop.seq, ev.seq) {
+		ASSERT_LT(stop.seq, ev.seq) {
 			TH_LOG("%s before STOP", closes[i].name);
 			testctl_log_print(lock, rid);
 		}

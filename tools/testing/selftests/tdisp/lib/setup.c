@@ -17,6 +17,8 @@
 #define SOFT_TSM_DEBUGFS "/sys/kernel/debug/" SOFT_TSM_MODULE
 /* A bus rescan brings the devices back by then */
 #define RESCAN_MS 5000
+/* The last close of a VMM that was killed is over by then */
+#define UNLOCK_MS 3000
 
 struct setup setup;
 
@@ -274,7 +276,13 @@ int setup_clear(struct tdisp_device *dev)
 	rc = setup_disconnect(dev);
 	if (rc)
 		return rc;
-	return wait_for(all_unlocked(dev), 3000) ? 0 : -EBUSY;
+	if (wait_for(all_unlocked(dev), UNLOCK_MS))
+		return 0;
+
+	/* Somebody left a TDI behind: say so, but do not let others suffer */
+	testctl_set(dev->fn[0].rid, TDISP_CTL_REMOVED, 1);
+	rc = bring_back(dev);
+	return rc ?: -EBUSY;
 }
 
 int setup_ready(struct tdisp_device *dev)
@@ -287,6 +295,8 @@ int setup_ready(struct tdisp_device *dev)
 			return rc;
 	}
 	rc = setup_clear(dev);
+	if (rc == -EBUSY)
+		rc = setup_clear(dev);
 	if (rc)
 		return rc;
 	for (int i = 0; i < dev->nr_fns; i++) {
