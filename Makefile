@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Thin: each target is one tool of rig/, which installs and caches what it needs.
 
-.PHONY: help demo check lint bisect kernel qemu series mail shell clean
+.PHONY: help demo check lint bench bisect kernel qemu series mail shell clean
 
 help:
 	@echo 'make demo     build all there is, boot it, take a device through its life'
 	@echo 'make check    every gate and test; ends with the number of failures'
 	@echo 'make lint     the gates that need no kernel build'
+	@echo 'make bench    instructions per ioctl, base and series side by side'
 	@echo 'make bisect   every commit of the series builds'
 	@echo 'make shell    a shell in the booted kernel'
 	@echo 'make kernel   build the kernel, the test module and the selftests'
@@ -25,6 +26,9 @@ check:
 
 lint:
 	@rig/lint
+
+bench:
+	@rig/bench
 
 bisect:
 	@rig/bisect

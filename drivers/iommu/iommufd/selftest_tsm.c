@@ -123,6 +123,14 @@ bool iommufd_test_tsm_quarantined(struct device *dev)
 	return READ_ONCE(mock_dev_tsm(dev)->held);
 }
 
+/* In the place of pci_tsm_can_bind() */
+bool iommufd_test_tsm_can_bind(struct device *dev)
+{
+	struct mock_tsm *mock = mock_dev_tsm(dev);
+
+	return READ_ONCE(mock->connected) && READ_ONCE(mock->can_bind);
+}
+
 static int mock_check_tvm_arch(struct mock_tsm *mock, u32 tvm_arch)
 {
 	if (tvm_arch == mock->tvm_arch)
@@ -174,8 +182,9 @@ out_unlock:
 	return rc;
 }
 
-/* What "disconnect" in sysfs does */
-static void mock_tsm_disconnect(struct mock_tsm *mock)
+/* What "disconnect" in sysfs, and the removal of a TSM or device, do */
+static void mock_tsm_disconnect(struct mock_tsm *mock,
+				enum pci_tsm_lost_reason reason)
 {
 	struct pci_tsm_client *client;
 
@@ -191,8 +200,25 @@ static void mock_tsm_disconnect(struct mock_tsm *mock)
 		return;
 	/* The owner is not allowed to sleep in there */
 	non_block_start();
-	client->ops->lost(client, PCI_TSM_LOST_DISCONNECT);
+	client->ops->lost(client, reason);
 	non_block_end();
+}
+
+/* The TSM hears from the device that the TDI is in ERROR */
+static int mock_tsm_tdi_error(struct mock_tsm *mock)
+{
+	struct pci_tsm_client *client;
+
+	lockdep_assert_held(&mock->lock);
+
+	if (!mock->tdi || mock->tdi->client == &mock->other)
+		return -ENOTCONN;
+
+	client = mock->tdi->client;
+	non_block_start();
+	client->ops->tdi_error(client);
+	non_block_end();
+	return 0;
 }
 
 /*
@@ -440,10 +466,18 @@ static int mock_tsm_ctl_locked(struct mock_tsm *mock,
 		if (value)
 			WRITE_ONCE(mock->connected, true);
 		else
-			mock_tsm_disconnect(mock);
+			mock_tsm_disconnect(mock, PCI_TSM_LOST_DISCONNECT);
 		return 0;
+	case MOCK_TSM_CTL_LOSE:
+		if (value < PCI_TSM_LOST_DISCONNECT ||
+		    value > PCI_TSM_LOST_REMOVED)
+			return -EINVAL;
+		mock_tsm_disconnect(mock, value);
+		return 0;
+	case MOCK_TSM_CTL_TDI_ERROR:
+		return mock_tsm_tdi_error(mock);
 	case MOCK_TSM_CTL_CAN_BIND:
-		mock->can_bind = value;
+		WRITE_ONCE(mock->can_bind, value);
 		return 0;
 	case MOCK_TSM_CTL_CAN_REQ:
 		mock->can_req = value;

@@ -12,8 +12,15 @@
 
 #include "iommufd_private.h"
 
+static const u32 tsm_veventq_types[] = {
+	IOMMU_VEVENTQ_TYPE_TSM,
+	IOMMU_VEVENTQ_TYPE_DEFAULT
+};
+
 /* There is no hardware behind this type, hence nothing to do for a driver */
-const struct iommufd_viommu_ops iommufd_tsm_viommu_ops = {};
+const struct iommufd_viommu_ops iommufd_tsm_viommu_ops = {
+	.veventq_types = tsm_veventq_types,
+};
 
 /* What IOMMU_VIOMMU_ALLOC asks of a vIOMMU of type IOMMU_VIOMMU_TYPE_TSM */
 int iommufd_tsm_viommu_check(const struct iommu_viommu_alloc *cmd,
@@ -51,6 +58,73 @@ static void tsm_set_state(struct iommufd_device_tsm *tsm,
 	spin_unlock(&tsm->state_lock);
 }
 
+static void tsm_set_vdev(struct iommufd_device_tsm *tsm,
+			 struct iommufd_vdevice *vdev)
+{
+	spin_lock(&tsm->state_lock);
+	tsm->vdev = vdev;
+	spin_unlock(&tsm->state_lock);
+}
+
+static void tsm_report(struct iommufd_vdevice *vdev, u32 event, u32 reason)
+{
+	struct iommu_vevent_tsm vevent = {
+		.virt_id = vdev->virt_id,
+		.event = event,
+		.reason = reason,
+	};
+
+	/* No queue, nobody wants to know. Full, the queue remembers that */
+	iommufd_viommu_report_event(vdev->viommu, IOMMU_VEVENTQ_TYPE_TSM,
+				    &vevent, sizeof(vevent));
+}
+
+/* Reports sleep on a lock of the vIOMMU, which the TSM core must not wait for */
+static void tsm_event_work(struct work_struct *work)
+{
+	struct iommufd_device_tsm *tsm =
+		container_of(work, struct iommufd_device_tsm, event_work);
+	u32 pending[ARRAY_SIZE(tsm->pending)];
+	struct iommufd_vdevice *vdev;
+	u32 event;
+
+	spin_lock(&tsm->state_lock);
+	vdev = tsm->vdev;
+	memcpy(pending, tsm->pending, sizeof(pending));
+	memset(tsm->pending, 0, sizeof(tsm->pending));
+	spin_unlock(&tsm->state_lock);
+
+	/* iommufd_vdevice_tsm_destroy() waits for this work */
+	if (!vdev)
+		return;
+	/* An error first, the loss of the binding is the end */
+	if (pending[IOMMU_TSM_EVENT_TDI_ERROR])
+		tsm_report(vdev, IOMMU_TSM_EVENT_TDI_ERROR,
+			   pending[IOMMU_TSM_EVENT_TDI_ERROR]);
+	for (event = 0; event != ARRAY_SIZE(pending); event++)
+		if (pending[event] && event != IOMMU_TSM_EVENT_TDI_ERROR)
+			tsm_report(vdev, event, pending[event]);
+}
+
+static void tsm_event(struct iommufd_device_tsm *tsm,
+		      enum iommu_tsm_event event, u32 reason)
+{
+	lockdep_assert_held(&tsm->state_lock);
+
+	tsm->pending[event] = reason;
+	queue_work(system_dfl_wq, &tsm->event_work);
+}
+
+static void iommufd_tsm_tdi_error(struct pci_tsm_client *client)
+{
+	struct iommufd_device_tsm *tsm =
+		container_of(client, struct iommufd_device_tsm, client);
+
+	spin_lock(&tsm->state_lock);
+	tsm_event(tsm, IOMMU_TSM_EVENT_TDI_ERROR, IOMMU_TSM_REASON_DEVICE);
+	spin_unlock(&tsm->state_lock);
+}
+
 static void iommufd_tsm_lost(struct pci_tsm_client *client,
 			     enum pci_tsm_lost_reason reason)
 {
@@ -60,10 +134,25 @@ static void iommufd_tsm_lost(struct pci_tsm_client *client,
 	spin_lock(&tsm->state_lock);
 	WARN_ON(tsm->state != IOMMUFD_TSM_BOUND);
 	tsm->state = IOMMUFD_TSM_LOST;
+	switch (reason) {
+	case PCI_TSM_LOST_DISCONNECT:
+		tsm_event(tsm, IOMMU_TSM_EVENT_UNBOUND,
+			  IOMMU_TSM_REASON_DISCONNECT);
+		break;
+	case PCI_TSM_LOST_TSM_GONE:
+		tsm_event(tsm, IOMMU_TSM_EVENT_UNBOUND,
+			  IOMMU_TSM_REASON_TSM_GONE);
+		break;
+	case PCI_TSM_LOST_REMOVED:
+		tsm_event(tsm, IOMMU_TSM_EVENT_LINK_LOST,
+			  IOMMU_TSM_REASON_REMOVED);
+		break;
+	}
 	spin_unlock(&tsm->state_lock);
 }
 
 static const struct pci_tsm_client_ops iommufd_tsm_client_ops = {
+	.tdi_error = iommufd_tsm_tdi_error,
 	.lost = iommufd_tsm_lost,
 };
 
@@ -73,8 +162,23 @@ void iommufd_device_tsm_init(struct iommufd_device *idev)
 
 	mutex_init(&tsm->lock);
 	spin_lock_init(&tsm->state_lock);
+	INIT_WORK(&tsm->event_work, tsm_event_work);
 	tsm->state = IOMMUFD_TSM_UNBOUND;
 	tsm->client.ops = &iommufd_tsm_client_ops;
+}
+
+/**
+ * iommufd_device_tsm_capable() - Would it make sense to bind a device?
+ * @idev: the device
+ *
+ * Return: true if it is connected to a TSM that can bind it. Takes no lock, the
+ * answer may be out of date.
+ */
+bool iommufd_device_tsm_capable(struct iommufd_device *idev)
+{
+	if (iommufd_selftest_is_mock_dev(idev->dev))
+		return iommufd_test_tsm_can_bind(idev->dev);
+	return dev_is_pci(idev->dev) && pci_tsm_can_bind(to_pci_dev(idev->dev));
 }
 
 /*
@@ -130,6 +234,15 @@ static bool tsm_is_quarantined(struct iommufd_device *idev)
 	       pci_tsm_quarantined(to_pci_dev(idev->dev));
 }
 
+/* Ended early because the device is being closed: the vDEVICE goes with it */
+static int tsm_errno(struct iommufd_device *idev, int rc)
+{
+	if (rc == -EINTR && READ_ONCE(idev->tsm.client.aborting) &&
+	    !fatal_signal_pending(current))
+		return -ENOENT;
+	return rc;
+}
+
 static int tsm_bind(struct iommufd_device *idev, u32 tdi_id)
 {
 	struct kvm *kvm = READ_ONCE(idev->tsm.kvm);
@@ -174,10 +287,11 @@ static int vdevice_bind_locked(struct iommufd_vdevice *vdev)
 
 	/* The binding may be lost again before tsm_bind() returns */
 	tsm_set_state(tsm, IOMMUFD_TSM_BOUND);
+	tsm_set_vdev(tsm, vdev);
 	rc = tsm_bind(idev, vdev->virt_id);
 	if (rc)
 		tsm_set_state(tsm, IOMMUFD_TSM_UNBOUND);
-	return rc;
+	return tsm_errno(idev, rc);
 }
 
 static int vdevice_bind(struct iommufd_vdevice *vdev)
@@ -216,6 +330,8 @@ static int device_unbind(struct iommufd_device *idev)
 	tsm_set_state(tsm, IOMMUFD_TSM_UNBOUND);
 	mutex_unlock(&tsm->lock);
 
+	/* What happened to this binding must not be taken for the next one */
+	flush_work(&tsm->event_work);
 	tsm_unpin_group(idev);
 	return tsm_is_quarantined(idev) ? -EUCLEAN : 0;
 }
@@ -350,7 +466,7 @@ static int vdevice_guest_req(struct iommufd_ucmd *ucmd, u32 vdevice_id,
 	if (rc)
 		goto out_put_vdev;
 
-	rc = tsm_guest_req(vdev->idev, req);
+	rc = tsm_errno(vdev->idev, tsm_guest_req(vdev->idev, req));
 
 out_put_vdev:
 	iommufd_put_object(ucmd->ictx, &vdev->obj);
@@ -361,7 +477,7 @@ int iommufd_vdevice_tsm_req_ioctl(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_vdevice_tsm_req *cmd = ucmd->cmd;
 	u8 inline_req[TSM_REQ_INLINE_SIZE] __aligned(8);
-	u8 inline_resp[TSM_REQ_INLINE_SIZE] __aligned(8);
+	u8 inline_resp[TSM_REQ_INLINE_SIZE] __aligned(8) = {};
 	struct pci_tsm_guest_req req = {
 		.op = cmd->op,
 		.tvm_arch = cmd->tvm_arch,
@@ -387,7 +503,8 @@ int iommufd_vdevice_tsm_req_ioctl(struct iommufd_ucmd *ucmd)
 		req_buf = big_req;
 	}
 	if (req.resp_size > sizeof(inline_resp)) {
-		big_resp = kvmalloc(req.resp_size, GFP_KERNEL_ACCOUNT);
+		/* A driver that claims more than it wrote gives nothing away */
+		big_resp = kvzalloc(req.resp_size, GFP_KERNEL_ACCOUNT);
 		if (!big_resp) {
 			rc = -ENOMEM;
 			goto out_free_req;
@@ -425,9 +542,14 @@ out_free_req:
 /* The vDEVICE has no other user left */
 void iommufd_vdevice_tsm_destroy(struct iommufd_vdevice *vdev)
 {
+	struct iommufd_device_tsm *tsm = &vdev->idev->tsm;
+
 	lockdep_assert_not_held(&vdev->idev->igroup->lock);
 
+	/* What happened until then is reported, nothing is after that */
 	device_unbind(vdev->idev);
+	tsm_set_vdev(tsm, NULL);
+	cancel_work_sync(&tsm->event_work);
 }
 
 /**

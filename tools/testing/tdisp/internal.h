@@ -88,10 +88,12 @@ struct soft_dsm {
  * @locked: the device may have locked the TDI
  * @nonce: of LOCK, for START
  * @report: device interface report, fixed from LOCK on
+ * @page: context page, which belongs to the firmware while @locked
  */
 struct soft_tdi {
 	struct pci_tdi base;
 	bool locked;
+	struct page *page;
 	u8 nonce[TDISP_NONCE_SIZE];
 	struct soft_obj report;
 };
@@ -128,6 +130,8 @@ u32 soft_function_id(struct pci_dev *pdev);
 int soft_tdi_state(struct soft_dsm *dsm, struct pci_dev *pdev, u8 *state);
 int soft_tdi_confirm(struct soft_dsm *dsm, struct pci_dev *pdev, u8 req_code);
 int soft_tdi_stop(struct soft_dsm *dsm, struct pci_dev *pdev);
+void soft_held_free(struct pci_dev *pdev);
+void soft_held_leak(void);
 struct pci_tdi *soft_bind(struct pci_dev *pdev, struct pci_tsm_client *client,
 			  struct kvm *kvm, u32 tdi_id);
 int soft_unbind(struct pci_tdi *base);

@@ -196,6 +196,7 @@ static int soft_release(struct soft_dsm *dsm, struct pci_dev *pdev)
 	rc = soft_tdi_stop(dsm, pdev);
 	if (rc)
 		return rc;
+	soft_held_free(pdev);
 	pci_tsm_quarantine_release(pdev);
 	return 0;
 }
@@ -255,6 +256,7 @@ static void __exit soft_exit(void)
 {
 	tsm_unregister(soft_tsm_dev);
 	debugfs_remove(soft_debugfs);
+	soft_held_leak();
 	faux_device_destroy(soft_faux);
 }
 module_exit(soft_exit);

@@ -13,6 +13,22 @@
 
 #include "internal.h"
 
+/* START was answered: the owner hears of it if the TDI is in ERROR all the same */
+static int soft_tdi_started(struct soft_dsm *dsm, struct soft_tdi *tdi)
+{
+	u8 state;
+	int rc;
+
+	rc = soft_tdi_state(dsm, tdi->base.pdev, &state);
+	if (rc)
+		return rc;
+	if (state == TDISP_STATE_ERROR)
+		pci_tsm_tdi_error(&tdi->base);
+	if (state != tdisp_next_state(TDISP_START_INTERFACE))
+		return soft_outcome(dsm, SOFT_TSM_CODE_WRONG_STATE);
+	return 0;
+}
+
 static int soft_req_set_tdi_state(struct soft_dsm *dsm, struct soft_tdi *tdi,
 				  struct pci_tsm_guest_req *req)
 {
@@ -35,7 +51,7 @@ static int soft_req_set_tdi_state(struct soft_dsm *dsm, struct soft_tdi *tdi,
 	rc = soft_outcome(dsm, tdisp_rsp_empty(body));
 	if (rc)
 		return rc;
-	return soft_tdi_confirm(dsm, pdev, TDISP_START_INTERFACE);
+	return soft_tdi_started(dsm, tdi);
 }
 
 static struct soft_obj *soft_find_obj(struct soft_dsm *dsm,
@@ -124,6 +140,8 @@ static int soft_req_guest_msg(struct soft_dsm *dsm, struct soft_tdi *tdi,
 	rc = soft_tdi_state(dsm, tdi->base.pdev, &state);
 	if (rc)
 		return rc;
+	if (state == TDISP_STATE_ERROR)
+		pci_tsm_tdi_error(&tdi->base);
 	rsp.state = state;
 	memcpy(req->resp, &rsp, sizeof(rsp));
 	req->resp_len = sizeof(rsp);

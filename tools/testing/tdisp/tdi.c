@@ -7,8 +7,12 @@
 
 #include <linux/bitfield.h>
 #include <linux/cleanup.h>
+#include <linux/gfp.h>
+#include <linux/list.h>
 #include <linux/lockdep.h>
+#include <linux/mm.h>
 #include <linux/moduleparam.h>
+#include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -283,10 +287,62 @@ static int soft_tdi_lock(struct soft_dsm *dsm, struct soft_tdi *tdi)
 	return soft_tdi_confirm(dsm, pdev, TDISP_LOCK_INTERFACE);
 }
 
+/* Context pages of TDIs that were not released, linked by their own LRU list */
+static DEFINE_MUTEX(soft_held_lock);
+static LIST_HEAD(soft_held);
+
+/* The firmware may own the page of a TDI that could not be stopped */
+static void soft_hold_page(struct soft_tdi *tdi)
+{
+	struct pci_dev *pdev = tdi->base.pdev;
+
+	pci_info(pdev, "context page kept\n");
+	pci_tsm_hold_memory(pdev, PAGE_SIZE);
+
+	guard(mutex)(&soft_held_lock);
+	set_page_private(tdi->page, (unsigned long)pci_dev_get(pdev));
+	list_add_tail(&tdi->page->lru, &soft_held);
+	tdi->page = NULL;
+}
+
+/* The TDI is released, so are its pages */
+void soft_held_free(struct pci_dev *pdev)
+{
+	struct page *page, *next;
+
+	guard(mutex)(&soft_held_lock);
+	list_for_each_entry_safe(page, next, &soft_held, lru) {
+		if (page_private(page) != (unsigned long)pdev)
+			continue;
+		list_del(&page->lru);
+		set_page_private(page, 0);
+		__free_page(page);
+		pci_tsm_hold_memory(pdev, -(long)PAGE_SIZE);
+		pci_dev_put(pdev);
+	}
+}
+
+/* Nobody is left who could tell when they are released */
+void soft_held_leak(void)
+{
+	struct page *page, *next;
+
+	guard(mutex)(&soft_held_lock);
+	list_for_each_entry_safe(page, next, &soft_held, lru) {
+		struct pci_dev *pdev = (struct pci_dev *)page_private(page);
+
+		pci_warn(pdev, "context page leaked\n");
+		list_del(&page->lru);
+		pci_dev_put(pdev);
+	}
+}
+
 static void soft_tdi_free(struct soft_tdi *tdi)
 {
 	if (!tdi)
 		return;
+	if (tdi->page)
+		__free_page(tdi->page);
 	soft_obj_clear(&tdi->report);
 	memzero_explicit(tdi->nonce, sizeof(tdi->nonce));
 	kfree(tdi);
@@ -296,7 +352,7 @@ DEFINE_FREE(soft_tdi, struct soft_tdi *, soft_tdi_free(_T))
 
 /*
  * A bind that fails leaves an unlocked TDI. Should the device not even let it
- * be stopped, nobody owns the TDI, and the next bind starts with a STOP.
+ * be stopped, nobody knows what it does next, and nobody gets it.
  */
 struct pci_tdi *soft_bind(struct pci_dev *pdev, struct pci_tsm_client *client,
 			  struct kvm *kvm, u32 tdi_id)
@@ -309,6 +365,9 @@ struct pci_tdi *soft_bind(struct pci_dev *pdev, struct pci_tsm_client *client,
 	struct soft_tdi *tdi __free(soft_tdi) =
 		kzalloc_obj(*tdi, GFP_KERNEL_ACCOUNT);
 	if (!tdi)
+		return ERR_PTR(-ENOMEM);
+	tdi->page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!tdi->page)
 		return ERR_PTR(-ENOMEM);
 	pci_tsm_tdi_constructor(pdev, &tdi->base, client, kvm, tdi_id);
 
@@ -324,9 +383,12 @@ struct pci_tdi *soft_bind(struct pci_dev *pdev, struct pci_tsm_client *client,
 	if (tdi->locked) {
 		int stop_rc = soft_tdi_stop(dsm, pdev);
 
-		if (stop_rc)
-			pci_err(pdev, "TDI not stopped, state unknown: %d, code %#llx\n",
-				stop_rc, dsm->code);
+		if (stop_rc) {
+			pci_info(pdev, "TDI not stopped: %d, code %#llx\n",
+				 stop_rc, dsm->code);
+			soft_hold_page(tdi);
+			pci_tsm_quarantine(pdev);
+		}
 	}
 	return ERR_PTR(rc);
 }
@@ -342,8 +404,8 @@ static int soft_tdi_release(struct soft_dsm *dsm, struct pci_dev *pdev)
 
 /*
  * The owner's part is done in any case: a TDI that cannot be stopped is the
- * last that should keep its access. The device has no pointer into @base, which
- * is freed even if the TDI is not released.
+ * last that should keep its access. The firmware knows nothing of @base, which
+ * is freed even if the TDI is not released, but for the page.
  */
 int soft_unbind(struct pci_tdi *base)
 {
@@ -370,8 +432,10 @@ int soft_unbind(struct pci_tdi *base)
 			break;
 		}
 	}
-	if (rc)
+	if (rc) {
 		pci_info(pdev, "unbind failed: %d, code %#llx\n", rc,
 			 dsm->code);
+		soft_hold_page(tdi);
+	}
 	return rc;
 }

@@ -285,6 +285,13 @@ TEST_F(tsm, second_opener)
 	works(_metadata, tdi);
 }
 
+static void expect_quarantine(struct __test_metadata *_metadata, bool is)
+{
+	expect_attr(setup.fn, "quarantined", is ? "1" : "0");
+	/* A context page, which the firmware that is played may still own */
+	expect_attr(setup.fn, "held_memory", is ? "4096" : "0");
+}
+
 /* The TSM does not let go, from UNBIND to the end of the quarantine */
 TEST_F(tsm, quarantine)
 {
@@ -293,10 +300,13 @@ TEST_F(tsm, quarantine)
 	u16 rid = tdi->fn->rid;
 	u32 state;
 
+	expect_quarantine(_metadata, false);
 	test_cmd(tdi_bind(tdi));
 	test_cmd(tdi_start(tdi));
 	test_cmd(soft_tsm_hold(true));
+	expect_quarantine(_metadata, false);
 	test_err(EUCLEAN, tdi_unbind(tdi));
+	expect_quarantine(_metadata, true);
 	expect_state(rid, TDISP_STATE_RUN);
 	/* It is not bound any more */
 	expect_attr(tdi->fn, "bound", "");
@@ -313,10 +323,44 @@ TEST_F(tsm, quarantine)
 	test_err(EUCLEAN, tdi_unbind(tdi));
 
 	test_cmd(soft_tsm_release(tdi->fn->bdf));
+	expect_quarantine(_metadata, false);
 	expect_state(rid, TDISP_STATE_UNLOCKED);
 	test_err(ENOTCONN, tdi_unbind(tdi));
 	test_err(EINVAL, soft_tsm_release(tdi->fn->bdf));
 	works(_metadata, tdi);
+}
+
+/* The other functions of the device are none the worse for it */
+TEST_F(tsm, quarantine_is_of_a_function)
+{
+	struct tdi other;
+
+	if (setup.dev->nr_fns < 2)
+		SKIP(return, "the device has one function only");
+	test_cmd(tdi_setup(&other, &self->vmm, &setup.dev->fn[1]));
+	test_cmd(tdi_bind(&self->tdi));
+	test_cmd(soft_tsm_hold(true));
+	test_err(EUCLEAN, tdi_unbind(&self->tdi));
+	test_cmd(soft_tsm_hold(false));
+	expect_attr(other.fn, "quarantined", "0");
+	works(_metadata, &other);
+	test_cmd(soft_tsm_release(setup.fn->bdf));
+	works(_metadata, &self->tdi);
+
+	/* The other way round; what is not function 0 keeps its attributes */
+	test_cmd(tdi_bind(&other));
+	test_cmd(soft_tsm_hold(true));
+	test_cmd(setup_disconnect(setup.dev));
+	test_cmd(soft_tsm_hold(false));
+	expect_attr(other.fn, "quarantined", "1");
+	expect_attr(other.fn, "held_memory", "4096");
+	test_err(EUCLEAN, tdi_unbind(&other));
+	test_cmd(setup_connect(setup.dev));
+	works(_metadata, &self->tdi);
+	test_err(EUCLEAN, tdi_bind(&other));
+	test_cmd(soft_tsm_release(other.fn->bdf));
+	works(_metadata, &other);
+	tdi_close(&other);
 }
 
 /* It outlives the owner, his VM, the reset of a close, and the connection */
@@ -329,20 +373,32 @@ TEST_F(tsm, quarantine_outlives_owner)
 	test_cmd(soft_tsm_hold(true));
 	tdi_close(tdi);
 	vmm_close(vmm);
+	expect_quarantine(_metadata, true);
 
+	/* Nobody gets it: not the next VMM... */
 	test_cmd(vmm_open(vmm));
-	test_cmd(tdi_setup(tdi, vmm, setup.fn));
-	test_err(EUCLEAN, tdi_bind(tdi));
+	test_err(EUCLEAN, tdi_setup(tdi, vmm, setup.fn));
+	tdi_close(tdi);
+	/* ...and no driver, this one included */
+	test_cmd(pci_driver_set(setup.fn->bdf, "vfio-pci", ""));
+	test_err(EUCLEAN, pci_driver_set(setup.fn->bdf, "vfio-pci",
+					 "vfio-pci"));
+
 	test_cmd(setup_disconnect(setup.dev));
-	test_err(EUCLEAN, tdi_bind(tdi));
-	test_err(ENXIO, soft_tsm_release(tdi->fn->bdf));
+	expect_quarantine(_metadata, true);
+	test_err(ENXIO, soft_tsm_release(setup.fn->bdf));
 	test_cmd(setup_connect(setup.dev));
-	test_err(EUCLEAN, tdi_bind(tdi));
+	expect_quarantine(_metadata, true);
 
 	/* What holds is not what releases */
-	test_cmd(soft_tsm_release(tdi->fn->bdf));
-	expect_state(tdi->fn->rid, TDISP_STATE_UNLOCKED);
+	test_cmd(soft_tsm_release(setup.fn->bdf));
+	expect_quarantine(_metadata, false);
+	expect_state(setup.fn->rid, TDISP_STATE_UNLOCKED);
 	test_cmd(soft_tsm_hold(false));
+	test_cmd(pci_driver_set(setup.fn->bdf, "vfio-pci", "vfio-pci"));
+	vmm_close(vmm);
+	test_cmd(vmm_open(vmm));
+	test_cmd(tdi_setup(tdi, vmm, setup.fn));
 	works(_metadata, tdi);
 }
 

@@ -179,7 +179,7 @@ static pid_t bind_in_child(struct tdi *tdi)
 
 /*
  * LOCK is not answered, and neither is the STOP that undoes it: nobody knows
- * the state. The next bind finds out.
+ * the state, and nobody gets the TDI until the TSM does.
  */
 TEST_F_TIMEOUT(faults, no_answer_to_lock, 90)
 {
@@ -206,7 +206,10 @@ TEST_F_TIMEOUT(faults, no_answer_to_lock, 90)
 
 	testctl_clear_faults(b->rid);
 	expect_attr(setup.fn, "bound", "");
-	/* The device took LOCK, or did not; bind gets along with both */
+	test_err(EUCLEAN, tdi_bind(&b->tdi));
+	/* The device took LOCK, or did not; the TSM gets along with both */
+	test_cmd(soft_tsm_release(setup.fn->bdf));
+	expect_state(b->rid, TDISP_STATE_UNLOCKED);
 	test_cmd(tdi_bind(&b->tdi));
 	expect_live_state(&b->tdi, TDISP_STATE_LOCKED);
 	test_cmd(testctl_find(b->log, b->rid, TDISP_EV_TDISP,

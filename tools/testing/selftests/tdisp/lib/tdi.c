@@ -29,6 +29,8 @@
 #define DMA_VECTOR	1
 #define DMA_TIMEOUT_MS	3000
 
+#define EVENTQ_DEPTH	16
+
 int vmm_open(struct vmm *vmm)
 {
 	memset(vmm, 0, sizeof(*vmm));
@@ -274,6 +276,51 @@ int tdi_setup(struct tdi *tdi, struct vmm *vmm, const struct tdisp_fn *fn)
 	if (!vmm->viommu_id)
 		rc = rc ?: tdi_alloc_viommu(tdi);
 	return rc ?: tdi_alloc_vdevice(tdi, TDI_VIRT_ID + (fn->rid & 7));
+}
+
+int vmm_open_events(struct vmm *vmm)
+{
+	struct iommu_veventq_alloc cmd = {
+		.size = sizeof(cmd),
+		.viommu_id = vmm->viommu_id,
+		.type = IOMMU_VEVENTQ_TYPE_TSM,
+		.veventq_depth = EVENTQ_DEPTH,
+	};
+	int rc;
+
+	rc = vmm_ioctl(vmm, IOMMU_VEVENTQ_ALLOC, &cmd);
+	return rc ?: cmd.out_veventq_fd;
+}
+
+int vmm_read_event(int fd, int ms, struct iommu_vevent_tsm *event)
+{
+	struct {
+		struct iommufd_vevent_header hdr;
+		struct iommu_vevent_tsm tsm;
+	} buf;
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+
+	if (poll(&pollfd, 1, ms) != 1)
+		return -ETIMEDOUT;
+	if (read(fd, &buf, sizeof(buf)) != sizeof(buf))
+		return -EIO;
+	if (buf.hdr.flags)
+		return -EOVERFLOW;
+	*event = buf.tsm;
+	return 0;
+}
+
+int tdi_hw_caps(struct tdi *tdi, u64 *caps)
+{
+	struct iommu_hw_info cmd = {
+		.size = sizeof(cmd),
+		.dev_id = tdi->dev_id,
+	};
+	int rc;
+
+	rc = vmm_ioctl(tdi->vmm, IOMMU_GET_HW_INFO, &cmd);
+	*caps = cmd.out_capabilities;
+	return rc;
 }
 
 /* Of a device that is in whatever state, so nothing in here may fail */

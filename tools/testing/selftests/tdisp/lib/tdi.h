@@ -90,6 +90,16 @@ int tdi_read_object(struct tdi *tdi, u32 type, u32 portion, void **data,
 		    u32 *size);
 int tdi_regen_object(struct tdi *tdi, u32 type, const u8 *nonce);
 
+/*
+ * Queue of events of the vIOMMU of a VMM: a descriptor, or a negative errno. The
+ * next event within @ms milliseconds: 0, -ETIMEDOUT, or another negative errno
+ */
+int vmm_open_events(struct vmm *vmm);
+int vmm_read_event(int fd, int ms, struct iommu_vevent_tsm *event);
+
+/* IOMMU_HW_CAP_* of a function in use */
+int tdi_hw_caps(struct tdi *tdi, u64 *caps);
+
 /* Registers of BAR 0 */
 u32 tdi_reg_read(struct tdi *tdi, u32 reg);
 void tdi_reg_write(struct tdi *tdi, u32 reg, u32 val);
