@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Thin: each target is one tool of rig/, which installs and caches what it needs.
 
-.PHONY: help demo check lint bench bisect kernel qemu series mail shell clean
+.PHONY: help demo check check-san lint bench bisect kernel qemu series mail shell clean
 
 help:
 	@echo 'make demo     build all there is, boot it, take a device through its life'
 	@echo 'make check    every gate and test; ends with the number of failures'
+	@echo 'make check-san kmemleak after life cycles, faults and races'
 	@echo 'make lint     the gates that need no kernel build'
 	@echo 'make bench    instructions per ioctl, base and series side by side'
 	@echo 'make bisect   every commit of the series builds'
@@ -23,6 +24,9 @@ demo:
 
 check:
 	@rig/check
+
+check-san:
+	@rig/check-san
 
 lint:
 	@rig/lint
