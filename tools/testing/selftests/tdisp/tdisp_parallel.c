@@ -14,8 +14,12 @@
 #define STALL_MS	300
 #define SLOW_MS		800
 #define BIND_EXCHANGES	6
-/* By which the others may take longer than on an idle machine */
+/*
+ * By which the others may take longer than on an idle machine, at the best of
+ * some tries: the host may have something else to do at any time
+ */
 #define MARGIN_MS	100
+#define TRIES		3
 
 /* A device with a VMM of its own */
 struct user {
@@ -141,12 +145,14 @@ TEST_F_TIMEOUT(parallel, bind, 120)
 	EXPECT_LT(self->nr, changes);
 }
 
-#define timed(_cmd) ({							\
-	u64 __start = now_ms();						\
+#define timed(_ms, _cmd) do {						\
+	u64 __start = now_ms(), *__least = &(_ms);			\
 									\
 	test_cmd(_cmd);							\
-	now_ms() - __start;						\
-})
+	__start = now_ms() - __start;					\
+	if (__start < *__least)						\
+		*__least = __start;					\
+} while (0)
 
 /* What the others do, and how long it takes in ms */
 enum { CONNECT, DISCONNECT, BIND, UNBIND, HW_INFO, ATTR, REMOVE, NR_OPS };
@@ -166,18 +172,23 @@ static void do_others(struct __test_metadata *_metadata, struct user *slow,
 	char edu[16], attr[64];
 	u64 caps;
 
-	ms[DISCONNECT] = timed(setup_disconnect(other->dev));
-	ms[CONNECT] = timed(setup_connect(other->dev));
-	ms[BIND] = timed(tdi_bind(&other->tdi));
-	ms[UNBIND] = timed(tdi_unbind(&other->tdi));
-	/* Of the slow one itself */
-	ms[HW_INFO] = timed(tdi_hw_caps(&slow->tdi, &caps));
-	EXPECT_TRUE(caps & IOMMU_HW_CAP_TSM);
-	ms[ATTR] = timed(tsm_attr(slow->dev->fn[0].bdf, "bound", attr,
-				  sizeof(attr)));
-	ms[REMOVE] = 0;
-	if (!pci_find(edu, sizeof(edu), EDU_VENDOR, EDU_DEVICE))
-		ms[REMOVE] = timed(pci_remove(edu));
+	for (int i = 0; i < NR_OPS; i++)
+		ms[i] = ~0ull;
+	for (int i = 0; i < TRIES; i++) {
+		timed(ms[DISCONNECT], setup_disconnect(other->dev));
+		timed(ms[CONNECT], setup_connect(other->dev));
+		timed(ms[BIND], tdi_bind(&other->tdi));
+		timed(ms[UNBIND], tdi_unbind(&other->tdi));
+		/* Of the slow one itself */
+		timed(ms[HW_INFO], tdi_hw_caps(&slow->tdi, &caps));
+		EXPECT_TRUE(caps & IOMMU_HW_CAP_TSM);
+		timed(ms[ATTR], tsm_attr(slow->dev->fn[0].bdf, "bound", attr,
+					 sizeof(attr)));
+	}
+	if (pci_find(edu, sizeof(edu), EDU_VENDOR, EDU_DEVICE))
+		ms[REMOVE] = 0;
+	else
+		timed(ms[REMOVE], pci_remove(edu));
 }
 
 /* While a bind takes seconds */
