@@ -150,6 +150,16 @@ static void flr(Dev *dev)
                devctl | PCI_EXP_DEVCTL_BCR_FLR);
 }
 
+/* The same by the capability for Advanced Features */
+static void af_flr(Dev *dev)
+{
+    unsigned af = find_cap(dev->bdf, PCI_CAP_ID_AF);
+
+    g_assert_cmpuint(af, !=, 0);
+    cfg_writeb(dev->bdf, af + PCI_AF_CTRL, PCI_AF_CTRL_FLR);
+    g_assert_cmphex(cfg_readb(dev->bdf, af + PCI_AF_CTRL), ==, 0);
+}
+
 /* tdisp-testctl and its log */
 
 static uint32_t ctl_read(unsigned reg)
@@ -695,7 +705,7 @@ static void finish(void)
 static void test_config(void)
 {
     Dev *devs[] = { &multi[0], &multi[1], &multi[3], &single, &rciep };
-    unsigned i, exp, pm, ide;
+    unsigned i, exp, pm, ide, af;
     uint32_t cap;
 
     start("");
@@ -714,6 +724,9 @@ static void test_config(void)
         cap = cfg_readl(dev->bdf, exp + PCI_EXP_DEVCAP);
         g_assert_cmphex(cap & BIT(30), !=, 0);
         g_assert_cmphex(cap & PCI_EXP_DEVCAP_FLR, !=, 0);
+        af = find_cap(dev->bdf, PCI_CAP_ID_AF);
+        g_assert_cmphex(cfg_readb(dev->bdf, af + PCI_AF_CAP), ==,
+                        PCI_AF_CAP_TP | PCI_AF_CAP_FLR);
         g_assert_cmpuint(find_cap(dev->bdf, PCI_CAP_ID_MSIX), !=, 0);
         pm = find_cap(dev->bdf, PCI_CAP_ID_PM);
         g_assert_cmpuint(pm, !=, 0);
@@ -1416,6 +1429,100 @@ static void test_mmio_attribute(void)
     finish();
 }
 
+static void mark(uint64_t addr, unsigned pages, bool private)
+{
+    ctl_write(TDISP_CTL_TEE_PAGE, addr >> 12);
+    ctl_write(TDISP_CTL_TEE_COUNT, pages);
+    ctl_write(TDISP_CTL_TEE_MARK, private);
+}
+
+/* The monitor and tests make T=0 accesses, whatever a VM has mapped */
+static void assert_memory_works(Dev *dev)
+{
+    qtest_writel(qts, dev->mem + 0x1000, 0x12345678);
+    g_assert_cmphex(qtest_readl(qts, dev->mem + 0x1000), ==, 0x12345678);
+    g_assert_cmphex(qtest_readb(qts, dev->mem + 0x1001), ==, 0x56);
+    qtest_writeb(qts, dev->mem + 0x1003, 0xff);
+    g_assert_cmphex(qtest_readq(qts, dev->mem + 0x1000), ==, 0xff345678);
+    qtest_writel(qts, dev->regs + TDISP_REG_SCRATCH0, 0x5678);
+    g_assert_cmphex(qtest_readl(qts, dev->regs + TDISP_REG_SCRATCH0), ==,
+                    0x5678);
+}
+
+static void test_private_pages(void)
+{
+    Dev *dev = &multi[1];
+
+    start("");
+    g_assert_cmpuint(fn_ctl_read(dev, TDISP_CTL_TEE_PAGES), ==, 0);
+    mark(dev->mem + 0x1000, 1, true);
+    mark(dev->regs, 1, true);
+    g_assert_cmpuint(fn_ctl_read(dev, TDISP_CTL_TEE_PAGES), ==, 2);
+    assert_memory_works(dev);
+    mark(dev->mem, 4, true);
+    g_assert_cmpuint(fn_ctl_read(dev, TDISP_CTL_TEE_PAGES), ==, 5);
+    mark(dev->mem + 0x1000, 1, false);
+    g_assert_cmpuint(fn_ctl_read(dev, TDISP_CTL_TEE_PAGES), ==, 4);
+    mark(dev->mem + 0x1000, 1, false);
+    g_assert_cmpuint(fn_ctl_read(dev, TDISP_CTL_TEE_PAGES), ==, 4);
+    assert_memory_works(dev);
+
+    /* Memory of nobody, the MSI-X table, and no pages */
+    mark(DMA_BUF, 16, true);
+    mark(dev->msix, 2, true);
+    mark(dev->mem, 0, false);
+    g_assert_cmpuint(fn_ctl_read(dev, TDISP_CTL_TEE_PAGES), ==, 4);
+    /* As much as there is, here and at the neighbours */
+    mark(0, UINT32_MAX, true);
+    g_assert_cmpuint(fn_ctl_read(dev, TDISP_CTL_TEE_PAGES), ==,
+                     4 + MEM_SIZE / 4096);
+    g_assert_cmpuint(fn_ctl_read(&single, TDISP_CTL_TEE_PAGES), ==,
+                     4 + MEM_SIZE / 4096);
+    mark(dev->mem - 4096, MEM_SIZE / 4096 + 1, false);
+    g_assert_cmpuint(fn_ctl_read(dev, TDISP_CTL_TEE_PAGES), ==, 4);
+    mark(0, UINT32_MAX, false);
+    g_assert_cmpuint(fn_ctl_read(dev, TDISP_CTL_TEE_PAGES), ==, 0);
+
+    /* No processor runs a guest here, so in RUN nobody gets through */
+    open_session(&multi[0]);
+    open_stream(&multi[0], 7);
+    dev->stream = 7;
+    mark(dev->mem, 2, true);
+    mark(dev->regs, 1, true);
+    run(dev);
+    g_assert_cmphex(qtest_readl(qts, dev->mem + 0x1000), ==, UINT32_MAX);
+    g_assert_cmphex(qtest_readl(qts, dev->regs + TDISP_REG_ID), ==, UINT32_MAX);
+    qtest_writel(qts, dev->mem + 0x1000, 1);
+    stop_ok(dev);
+    g_assert_cmphex(qtest_readl(qts, dev->mem + 0x1000), ==, 0);
+    assert_memory_works(dev);
+
+    /* Nobody has mapped what was reset, or moved */
+    g_assert_cmpuint(fn_ctl_read(dev, TDISP_CTL_TEE_PAGES), ==, 3);
+    flr(dev);
+    g_assert_cmpuint(fn_ctl_read(dev, TDISP_CTL_TEE_PAGES), ==, 0);
+    place_bars(dev);
+    mark(dev->mem, 2, true);
+    cfg_writel(dev->bdf, PCI_BASE_ADDRESS_2, dev->mem);
+    g_assert_cmpuint(fn_ctl_read(dev, TDISP_CTL_TEE_PAGES), ==, 0);
+    finish();
+}
+
+static void test_dma_switch(void)
+{
+    Dev *dev = &rciep;
+
+    start("");
+    ctl_write(TDISP_CTL_DMA_SWITCH, dev->bdf);
+    g_assert_cmpuint(fn_ctl_read(dev, TDISP_CTL_TRUSTED_DMA), ==, 0);
+    g_assert_cmpuint(fn_ctl_read(&single, TDISP_CTL_TRUSTED_DMA), ==, 1);
+    ctl_write(TDISP_CTL_DMA_SWITCH, 0x7777);
+    g_assert_cmpuint(fn_ctl_read(&single, TDISP_CTL_TRUSTED_DMA), ==, 1);
+    ctl_write(TDISP_CTL_DMA_SWITCH, dev->bdf | TDISP_CTL_DMA_ON);
+    g_assert_cmpuint(fn_ctl_read(dev, TDISP_CTL_TRUSTED_DMA), ==, 1);
+    finish();
+}
+
 static void test_functions(void)
 {
     unsigned i;
@@ -1796,7 +1903,7 @@ static void test_log(void)
     cfg_writel(dev->bdf, PCI_BASE_ADDRESS_0, dev->regs);
     set_command(dev, ON);
     set_command(dev, 0);
-    flr(&multi[1]);
+    af_flr(&multi[1]);
 
     assert_log(n++, dev, TDISP_EV_STATE, 0, 1, TDISP_WHY_MESSAGE);
     assert_log(n++, dev, TDISP_EV_TDISP, TDISP_LOCK_INTERFACE,
@@ -1875,6 +1982,451 @@ static void test_hotplug(void)
     finish();
 }
 
+/* Virtual functions: a machine of their own, with two functions beside them */
+
+#define NR_VFS      3
+#define VF_REGS     0xc0040000u
+#define VF_MSIX     0xc0060000u
+#define VF_MEM      0xd0200000u
+
+static Dev pf[2];
+static Dev vfs[NR_VFS];
+
+static unsigned sriov(void)
+{
+    unsigned pos = find_ext_cap(pf[0].bdf, PCI_EXT_CAP_ID_SRIOV);
+
+    g_assert_cmpuint(pos, !=, 0);
+    return pos;
+}
+
+static void place_vf_bars(void)
+{
+    unsigned bar = sriov() + PCI_SRIOV_BAR;
+
+    cfg_writel(pf[0].bdf, bar + TDISP_BAR_REGS * 4, VF_REGS);
+    cfg_writel(pf[0].bdf, bar + TDISP_BAR_MEM * 4, VF_MEM);
+    cfg_writel(pf[0].bdf, bar + TDISP_BAR_MEM * 4 + 4, 0);
+    cfg_writel(pf[0].bdf, bar + TDISP_BAR_MSIX * 4, VF_MSIX);
+}
+
+static void sriov_control(uint16_t ctrl)
+{
+    cfg_writew(pf[0].bdf, sriov() + PCI_SRIOV_CTRL, ctrl);
+}
+
+static void enable_vfs(unsigned nr)
+{
+    unsigned i;
+
+    place_vf_bars();
+    cfg_writew(pf[0].bdf, sriov() + PCI_SRIOV_NUM_VF, nr);
+    sriov_control(PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE);
+    for (i = 0; i < nr; i++) {
+        set_command(&vfs[i], PCI_COMMAND_MASTER);
+    }
+}
+
+static void place_pfs(void)
+{
+    unsigned i;
+
+    qtest_outl(qts, 0xcf8, 0x80000060);
+    qtest_outl(qts, 0xcfc, ECAM | 1);
+    place_bridge(BDF(0, 3, 0), 1, 0xc0000000, 0xd0000000);
+    for (i = 0; i < ARRAY_SIZE(pf); i++) {
+        place_bars(&pf[i]);
+    }
+    cfg_writel(BDF(0, 6, 0), PCI_BASE_ADDRESS_0, CTL_BAR);
+    cfg_writew(BDF(0, 6, 0), PCI_COMMAND, ON);
+}
+
+static void start_vfs(void)
+{
+    unsigned i;
+
+    for (i = 0; i < ARRAY_SIZE(pf); i++) {
+        pf[i] = (Dev) {
+            .bdf = BDF(1, 0, i),
+            .mbox = BDF(1, 0, 0),
+            .port = BDF(0, 3, 0),
+            .index = i,
+            .regs = 0xc0000000 + i * 0x10000,
+            .msix = 0xc0008000 + i * 0x10000,
+            .mem = 0xd0000000 + i * MEM_SIZE,
+            .stream = 1,
+        };
+    }
+    for (i = 0; i < NR_VFS; i++) {
+        vfs[i] = (Dev) {
+            .bdf = BDF(1, 1, i),
+            .mbox = BDF(1, 0, 0),
+            .port = BDF(0, 3, 0),
+            .index = ARRAY_SIZE(pf) + i,
+            .regs = VF_REGS + i * 0x4000,
+            .msix = VF_MSIX + i * 0x2000,
+            .mem = VF_MEM + i * MEM_SIZE,
+            .stream = 1,
+        };
+    }
+    qts = qtest_initf("-machine q35 -m 128M -nodefaults "
+                      "-device tdisp-root-port,id=rp0,addr=3.0,chassis=1,slot=1 "
+                      "-device tdisp-testdev,bus=rp0,functions=%zu,vfs=%d,"
+                      "mem-size=1M "
+                      "-device tdisp-testctl,bus=pcie.0,addr=6.0",
+                      ARRAY_SIZE(pf), NR_VFS);
+    place_pfs();
+}
+
+/* One session for all of the device */
+static void connect_vfs(void)
+{
+    unsigned i;
+
+    open_session(&pf[0]);
+    pf[1].session = pf[0].session;
+    for (i = 0; i < NR_VFS; i++) {
+        vfs[i].session = pf[0].session;
+    }
+    open_stream(&pf[0], 1);
+}
+
+static void assert_no_mmio(Dev *vf)
+{
+    g_assert_cmphex(qtest_readl(qts, vf->regs), !=, TDISP_REG_ID_VALUE);
+}
+
+/* Not to be seen: neither in configuration space, nor by the DSM */
+static void assert_no_vf(Dev *vf)
+{
+    uint8_t nonce[TDISP_NONCE_SIZE];
+
+    g_assert_cmphex(cfg_readl(vf->bdf, 0), ==, UINT32_MAX);
+    g_assert_cmphex(cfg_readl(vf->bdf, PCI_COMMAND), ==, UINT32_MAX);
+    assert_no_mmio(vf);
+    g_assert_cmpuint(fn_ctl_read(vf, TDISP_CTL_PRESENT), ==, 0);
+    g_assert_cmphex(fn_ctl_read(vf, TDISP_CTL_RID), ==, vf->bdf);
+    g_assert_cmphex(lock(vf, nonce), ==, TDISP_ERR_INVALID_INTERFACE);
+    g_assert_cmphex(stop(vf), ==, TDISP_ERR_INVALID_INTERFACE);
+}
+
+/* One state change to ERROR since the log was emptied, for this reason */
+static void assert_error(Dev *vf, uint32_t from, uint32_t why)
+{
+    int n = find_log(vf->bdf, TDISP_EV_STATE, from, TDISP_STATE_ERROR);
+
+    g_assert_cmpint(n, >=, 0);
+    g_assert_cmpuint(log_word(n, TDISP_LOG_ARG2), ==, why);
+    g_assert_cmpuint(fn_ctl_read(vf, TDISP_CTL_STATE), ==, TDISP_STATE_ERROR);
+}
+
+static void test_vf_config(void)
+{
+    uint16_t bdf;
+    unsigned pos, i;
+
+    start_vfs();
+    connect_vfs();
+    g_assert_cmpuint(ctl_read(TDISP_CTL_COUNT), ==, ARRAY_SIZE(pf) + NR_VFS);
+    pos = sriov();
+    g_assert_cmpuint(cfg_readw(pf[0].bdf, pos + PCI_SRIOV_TOTAL_VF), ==,
+                     NR_VFS);
+    g_assert_cmpuint(cfg_readw(pf[0].bdf, pos + PCI_SRIOV_INITIAL_VF), ==,
+                     NR_VFS);
+    bdf = pf[0].bdf + cfg_readw(pf[0].bdf, pos + PCI_SRIOV_VF_OFFSET);
+    g_assert_cmphex(bdf, ==, vfs[0].bdf);
+    g_assert_cmpuint(cfg_readw(pf[0].bdf, pos + PCI_SRIOV_VF_STRIDE), ==, 1);
+    g_assert_cmphex(cfg_readw(pf[0].bdf, pos + PCI_SRIOV_VF_DID), ==,
+                    TDISP_TESTVF_DEVICE);
+    g_assert_cmpuint(find_ext_cap(pf[1].bdf, PCI_EXT_CAP_ID_SRIOV), ==, 0);
+
+    /* The functions are a chain of ARI */
+    pos = find_ext_cap(pf[0].bdf, PCI_EXT_CAP_ID_ARI);
+    g_assert_cmpuint(pos, !=, 0);
+    g_assert_cmpuint(cfg_readb(pf[0].bdf, pos + PCI_ARI_CAP + 1), ==, 1);
+    pos = find_ext_cap(pf[1].bdf, PCI_EXT_CAP_ID_ARI);
+    g_assert_cmpuint(pos, !=, 0);
+    g_assert_cmpuint(cfg_readb(pf[1].bdf, pos + PCI_ARI_CAP + 1), ==, 0);
+
+    /* More than there are: none. Some: those and no others */
+    for (i = 0; i < NR_VFS; i++) {
+        assert_no_vf(&vfs[i]);
+    }
+    cfg_writew(pf[0].bdf, sriov() + PCI_SRIOV_NUM_VF, NR_VFS + 1);
+    sriov_control(PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE);
+    assert_no_vf(&vfs[0]);
+    enable_vfs(1);
+    g_assert_cmphex(cfg_readl(vfs[0].bdf, 0), ==, UINT32_MAX);
+    g_assert_cmphex(cfg_readl(vfs[0].bdf, PCI_COMMAND), !=, UINT32_MAX);
+    g_assert_cmpuint(fn_ctl_read(&vfs[0], TDISP_CTL_PRESENT), ==, 1);
+    assert_no_vf(&vfs[1]);
+    sriov_control(0);
+    assert_no_vf(&vfs[0]);
+    ctl_write(TDISP_CTL_LOG_RESET, 1);
+    enable_vfs(NR_VFS);
+    for (i = 0; i < NR_VFS; i++) {
+        uint16_t vf = vfs[i].bdf;
+
+        g_assert_cmpint(find_log(vf, TDISP_EV_VF, 1, 0), >=, 0);
+        pos = find_cap(vf, PCI_CAP_ID_EXP);
+        g_assert_cmphex(cfg_readl(vf, pos + PCI_EXP_DEVCAP) &
+                        (BIT(30) | PCI_EXP_DEVCAP_FLR), ==,
+                        BIT(30) | PCI_EXP_DEVCAP_FLR);
+        g_assert_cmpuint(find_cap(vf, PCI_CAP_ID_MSIX), !=, 0);
+        g_assert_cmpuint(find_cap(vf, PCI_CAP_ID_AF), ==, 0);
+        g_assert_cmpuint(find_ext_cap(vf, PCI_EXT_CAP_ID_DOE), ==, 0);
+        g_assert_cmpuint(find_ext_cap(vf, IDE_CAP_ID), ==, 0);
+        g_assert_cmpuint(find_ext_cap(vf, PCI_EXT_CAP_ID_ARI), !=, 0);
+
+        /* No BARs and no memory enable bit of its own; each width */
+        set_command(&vfs[i], ON);
+        g_assert_cmphex(cfg_readw(vf, PCI_COMMAND), ==, PCI_COMMAND_MASTER);
+        g_assert_cmphex(cfg_readb(vf, PCI_COMMAND), ==, PCI_COMMAND_MASTER);
+        g_assert_cmphex(cfg_readl(vf, PCI_COMMAND) & 0xffff, ==,
+                        PCI_COMMAND_MASTER);
+        cfg_writel(vf, PCI_BASE_ADDRESS_0, UINT32_MAX);
+        g_assert_cmphex(cfg_readl(vf, PCI_BASE_ADDRESS_0), ==, 0);
+        g_assert_cmphex(qtest_readl(qts, vfs[i].regs), ==, TDISP_REG_ID_VALUE);
+        g_assert_cmpuint(qtest_readl(qts, vfs[i].regs + TDISP_REG_FUNCTION), ==,
+                         i);
+        qtest_writel(qts, vfs[i].mem, i + 1);
+        qtest_writel(qts, vfs[i].msix, MSI_ADDR + i);
+    }
+    for (i = 0; i < NR_VFS; i++) {
+        g_assert_cmpuint(qtest_readl(qts, vfs[i].mem), ==, i + 1);
+        g_assert_cmphex(qtest_readl(qts, vfs[i].msix), ==, MSI_ADDR + i);
+    }
+
+    /* VF MSE is for all, and goes on and off */
+    sriov_control(PCI_SRIOV_CTRL_VFE);
+    assert_no_mmio(&vfs[1]);
+    set_command(&vfs[1], ON);
+    assert_no_mmio(&vfs[1]);
+    sriov_control(PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE);
+    g_assert_cmphex(qtest_readl(qts, vfs[1].regs), ==, TDISP_REG_ID_VALUE);
+    /* Another address at once */
+    cfg_writel(pf[0].bdf, sriov() + PCI_SRIOV_BAR, VF_REGS + 0x10000);
+    assert_no_mmio(&vfs[1]);
+    g_assert_cmphex(qtest_readl(qts, vfs[1].regs + 0x10000), ==,
+                    TDISP_REG_ID_VALUE);
+    finish();
+}
+
+static void vf_dma(Dev *vf, uint32_t want)
+{
+    qtest_writel(qts, vf->regs + TDISP_REG_DMA_SRC, DMA_BUF);
+    qtest_writel(qts, vf->regs + TDISP_REG_DMA_DST, 0x100);
+    qtest_writel(qts, vf->regs + TDISP_REG_DMA_LEN, 4);
+    qtest_writel(qts, vf->regs + TDISP_REG_DMA_DIR, TDISP_DMA_TO_DEVICE);
+    qtest_writel(qts, vf->regs + TDISP_REG_DMA_DOORBELL, 1);
+    while (qtest_readl(qts, vf->regs + TDISP_REG_DMA_STATUS) ==
+           TDISP_DMA_BUSY) {
+        qtest_clock_step(qts, 1);
+    }
+    g_assert_cmpuint(qtest_readl(qts, vf->regs + TDISP_REG_DMA_STATUS), ==,
+                     want);
+}
+
+static void test_vf_life_cycle(void)
+{
+    uint8_t report[TDISP_REPORT_RANGES_OFF + 16 * TDISP_REPORT_RANGE_SIZE];
+    const uint8_t *range = report + TDISP_REPORT_RANGES_OFF;
+    uint8_t nonce[TDISP_NONCE_SIZE];
+    unsigned portions, i;
+
+    start_vfs();
+    connect_vfs();
+    enable_vfs(NR_VFS);
+
+    /* Memory has to be decoded, by VF MSE and not by the PF's own bit */
+    sriov_control(PCI_SRIOV_CTRL_VFE);
+    g_assert_cmphex(lock(&vfs[0], nonce), ==, TDISP_ERR_INVALID_CONFIG);
+    sriov_control(PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE);
+    set_command(&pf[0], 0);
+    lock_ok(&vfs[1], nonce);
+    set_command(&pf[0], ON);
+    assert_state(&vfs[1], TDISP_STATE_LOCKED);
+    read_report(&vfs[1], report, &portions);
+    g_assert_cmphex(ldq_le_p(range), ==, vfs[1].regs >> 12);
+    g_assert_cmphex(ldq_le_p(range + TDISP_REPORT_RANGE_SIZE), ==,
+                    vfs[1].mem >> 12);
+    g_assert_cmphex(start_tdi(&vfs[1], nonce), ==, 0);
+
+    /* Its bus mastering is its own */
+    qtest_writel(qts, DMA_BUF, 0x12345678);
+    vf_dma(&vfs[0], TDISP_DMA_DONE);
+    g_assert_cmphex(qtest_readl(qts, vfs[0].mem + 0x100), ==, 0x12345678);
+    set_command(&vfs[0], 0);
+    vf_dma(&vfs[0], TDISP_DMA_ERR_BME);
+    set_command(&vfs[0], PCI_COMMAND_MASTER);
+
+    /* What one VF, its PF and their sibling do is nothing to the others */
+    for (i = 0; i < NR_VFS; i++) {
+        if (i != 1) {
+            run(&vfs[i]);
+        }
+    }
+    run(&pf[0]);
+    run(&pf[1]);
+    g_assert_cmphex(qtest_readl(qts, vfs[0].mem), ==, UINT32_MAX);
+    ctl_write(TDISP_CTL_LOG_RESET, 1);
+    flr(&vfs[1]);
+    assert_error(&vfs[1], TDISP_STATE_RUN, TDISP_WHY_FLR);
+    g_assert_cmpint(find_log(vfs[1].bdf, TDISP_EV_FLR, 0, 0), >=, 0);
+    g_assert_cmpint(find_log(vfs[1].bdf, TDISP_EV_VF, 0, 0), ==, -1);
+    set_command(&vfs[1], PCI_COMMAND_MASTER);
+    g_assert_cmphex(qtest_readl(qts, vfs[1].mem), ==, UINT32_MAX);
+    set_command(&vfs[2], 0);
+    assert_error(&vfs[2], TDISP_STATE_RUN, TDISP_WHY_BME);
+    set_command(&pf[0], PCI_COMMAND_MASTER);
+    assert_error(&pf[0], TDISP_STATE_RUN, TDISP_WHY_MSE);
+    flr(&pf[1]);
+    assert_error(&pf[1], TDISP_STATE_RUN, TDISP_WHY_FLR);
+    assert_state(&vfs[0], TDISP_STATE_RUN);
+    stop_ok(&vfs[0]);
+    stop_ok(&vfs[1]);
+    g_assert_cmphex(qtest_readl(qts, vfs[1].mem), ==, 0);
+
+    /* Losing the session is for all */
+    run(&vfs[0]);
+    violate(&pf[0], TDISP_WHY_SESSION);
+    g_assert_cmpuint(fn_ctl_read(&vfs[0], TDISP_CTL_STATE), ==,
+                     TDISP_STATE_ERROR);
+    finish();
+}
+
+static void vf_violate(unsigned how)
+{
+    switch (how) {
+    case TDISP_WHY_MSE:
+        sriov_control(PCI_SRIOV_CTRL_VFE);
+        break;
+    case TDISP_WHY_BAR:
+        cfg_writel(pf[0].bdf, sriov() + PCI_SRIOV_BAR + TDISP_BAR_MEM * 4 + 4,
+                   0);
+        break;
+    case TDISP_WHY_VF:
+        sriov_control(0);
+        break;
+    case TDISP_WHY_FLR:         /* of the PF */
+        flr(&pf[0]);
+        break;
+    }
+}
+
+static void vf_repair(unsigned how)
+{
+    unsigned i;
+
+    if (how == TDISP_WHY_VF || how == TDISP_WHY_FLR) {
+        for (i = 0; i < NR_VFS; i++) {
+            assert_no_vf(&vfs[i]);
+            g_assert_cmpint(find_log(vfs[i].bdf, TDISP_EV_VF, 0, 0), >=, 0);
+        }
+    }
+    place_bars(&pf[0]);
+    enable_vfs(NR_VFS);
+}
+
+/* What happens to the SR-IOV capability happens to all VFs, but not to PFs */
+static void test_vf_violations(void)
+{
+    static const uint8_t how[] = {
+        TDISP_WHY_MSE, TDISP_WHY_BAR, TDISP_WHY_VF, TDISP_WHY_FLR,
+    };
+    uint8_t nonce[TDISP_NONCE_SIZE];
+    unsigned i;
+
+    start_vfs();
+    connect_vfs();
+    enable_vfs(NR_VFS);
+    run(&pf[1]);
+    for (i = 0; i < ARRAY_SIZE(how); i++) {
+        /* Taken down by the reset of the PF: they are no longer there */
+        unsigned why = how[i] == TDISP_WHY_FLR ? TDISP_WHY_VF : how[i];
+
+        qtest_writel(qts, vfs[1].mem, 0x5ec2e7);
+        lock_ok(&vfs[0], nonce);
+        run(&vfs[1]);
+        ctl_write(TDISP_CTL_LOG_RESET, 1);
+        vf_violate(how[i]);
+        assert_error(&vfs[0], TDISP_STATE_LOCKED, why);
+        assert_error(&vfs[1], TDISP_STATE_RUN, why);
+        g_assert_cmpint(find_log(vfs[2].bdf, TDISP_EV_STATE, 0,
+                                 TDISP_STATE_ERROR), ==, -1);
+        vf_repair(how[i]);
+
+        /* There is no way out but STOP */
+        assert_state(&vfs[0], TDISP_STATE_ERROR);
+        assert_state(&vfs[1], TDISP_STATE_ERROR);
+        assert_state(&vfs[2], TDISP_STATE_UNLOCKED);
+        assert_state(&pf[1], TDISP_STATE_RUN);
+        g_assert_cmphex(lock(&vfs[1], nonce), ==, TDISP_ERR_INVALID_STATE);
+        g_assert_cmphex(qtest_readl(qts, vfs[1].mem), ==, UINT32_MAX);
+        stop_ok(&vfs[0]);
+        stop_ok(&vfs[1]);
+        g_assert_cmphex(qtest_readl(qts, vfs[1].mem), ==, 0);
+    }
+
+    /* A write elsewhere in the capability changes nothing */
+    run(&vfs[0]);
+    cfg_writew(pf[0].bdf, sriov() + PCI_SRIOV_NUM_VF, 1);
+    cfg_writew(pf[0].bdf, sriov() + PCI_SRIOV_CTRL,
+               PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE);
+    assert_state(&vfs[0], TDISP_STATE_RUN);
+    finish();
+}
+
+static void test_vf_resets(void)
+{
+    uint16_t ctl;
+    unsigned i;
+
+    start_vfs();
+    connect_vfs();
+    enable_vfs(NR_VFS);
+    run(&vfs[0]);
+
+    /* Secondary bus reset: none is left, and nothing of them */
+    ctl_write(TDISP_CTL_LOG_RESET, 1);
+    ctl = cfg_readw(pf[0].port, PCI_BRIDGE_CONTROL);
+    cfg_writew(pf[0].port, PCI_BRIDGE_CONTROL, ctl | PCI_BRIDGE_CTL_BUS_RESET);
+    cfg_writew(pf[0].port, PCI_BRIDGE_CONTROL, ctl);
+    g_assert_cmpint(find_log(vfs[0].bdf, TDISP_EV_STATE, TDISP_STATE_RUN,
+                             TDISP_STATE_UNLOCKED), >=, 0);
+    g_assert_cmpint(find_log(vfs[0].bdf, TDISP_EV_STATE, TDISP_STATE_RUN,
+                             TDISP_STATE_ERROR), ==, -1);
+    place_pfs();
+    connect_vfs();
+    for (i = 0; i < NR_VFS; i++) {
+        assert_no_vf(&vfs[i]);
+    }
+    enable_vfs(2);
+    run(&vfs[1]);
+    assert_no_vf(&vfs[2]);
+
+    /* Reset of the machine, and surprise removal */
+    qtest_system_reset(qts);
+    place_pfs();
+    connect_vfs();
+    assert_no_vf(&vfs[1]);
+    enable_vfs(NR_VFS);
+    run(&vfs[1]);
+    fn_ctl_write(&vfs[1], TDISP_CTL_REMOVED, 1);
+    g_assert_cmpuint(fn_ctl_read(&vfs[1], TDISP_CTL_PRESENT), ==, 0);
+    g_assert_cmphex(cfg_readl(vfs[1].bdf, PCI_COMMAND), ==, UINT32_MAX);
+    g_assert_cmphex(qtest_readl(qts, vfs[1].msix), ==, UINT32_MAX);
+    fn_ctl_write(&vfs[1], TDISP_CTL_REMOVED, 0);
+    place_pfs();
+    connect_vfs();
+    assert_no_vf(&vfs[1]);
+    enable_vfs(NR_VFS);
+    assert_state(&vfs[1], TDISP_STATE_UNLOCKED);
+    run(&vfs[1]);
+    stop_ok(&vfs[1]);
+    finish();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -1891,6 +2443,8 @@ int main(int argc, char **argv)
     qtest_add_func("/tdisp/ide", test_ide);
     qtest_add_func("/tdisp/p2p", test_p2p);
     qtest_add_func("/tdisp/mmio-attribute", test_mmio_attribute);
+    qtest_add_func("/tdisp/private-pages", test_private_pages);
+    qtest_add_func("/tdisp/dma-switch", test_dma_switch);
     qtest_add_func("/tdisp/functions", test_functions);
     qtest_add_func("/tdisp/faults", test_faults);
     qtest_add_func("/tdisp/stall", test_stall);
@@ -1898,6 +2452,10 @@ int main(int argc, char **argv)
     qtest_add_func("/tdisp/hotplug", test_hotplug);
     qtest_add_func("/tdisp/dma", test_dma);
     qtest_add_func("/tdisp/log", test_log);
+    qtest_add_func("/tdisp/vf-config", test_vf_config);
+    qtest_add_func("/tdisp/vf-life-cycle", test_vf_life_cycle);
+    qtest_add_func("/tdisp/vf-violations", test_vf_violations);
+    qtest_add_func("/tdisp/vf-resets", test_vf_resets);
 
     return g_test_run();
 }

@@ -16,6 +16,8 @@ struct TdispCtl {
     PCIDevice parent_obj;
     MemoryRegion mmio;
     uint32_t select;
+    uint32_t tee_page;
+    uint32_t tee_count;
 };
 
 #define LOG_END (TDISP_CTL_LOG + TDISP_CTL_LOG_SIZE * TDISP_LOG_ENTRY_SIZE)
@@ -51,6 +53,8 @@ static uint32_t fn_read(TdispFn *fn, hwaddr addr)
         return tdisp_rid(&fn->parent_obj);
     case TDISP_CTL_STATE:
         return fn->tdi.state;
+    case TDISP_CTL_PRESENT:
+        return fn->parent_obj.enabled && !fn->dsm->removed;
     case TDISP_CTL_LOCK_ERROR:
         return fn->faults.lock_error;
     case TDISP_CTL_WRONG_NONCE:
@@ -69,6 +73,8 @@ static uint32_t fn_read(TdispFn *fn, hwaddr addr)
         return fn->faults.stop_error;
     case TDISP_CTL_TRUSTED_DMA:
         return fn->faults.trusted_dma;
+    case TDISP_CTL_TEE_PAGES:
+        return tdisp_tee_pages(fn);
     default:
         return 0;
     }
@@ -114,7 +120,7 @@ static void fn_write(TdispFn *fn, hwaddr addr, uint32_t val)
 
 static bool is_fn_reg(hwaddr addr)
 {
-    return addr >= TDISP_CTL_RID && addr <= TDISP_CTL_TRUSTED_DMA;
+    return addr >= TDISP_CTL_RID && addr <= TDISP_CTL_TEE_PAGES;
 }
 
 static uint64_t ctl_read(void *opaque, hwaddr addr, unsigned size)
@@ -145,6 +151,18 @@ static uint64_t ctl_read(void *opaque, hwaddr addr, unsigned size)
     }
 }
 
+/* The IOMMU's switch of a function, by its requester id */
+static void switch_dma(uint32_t val)
+{
+    TdispFn *fn;
+
+    QTAILQ_FOREACH(fn, &tdisp_functions, next) {
+        if (tdisp_rid(&fn->parent_obj) == (val & TDISP_CTL_DMA_RID)) {
+            fn->faults.trusted_dma = val & TDISP_CTL_DMA_ON;
+        }
+    }
+}
+
 static void ctl_write(void *opaque, hwaddr addr, uint64_t val, unsigned size)
 {
     TdispCtl *ctl = opaque;
@@ -155,10 +173,27 @@ static void ctl_write(void *opaque, hwaddr addr, uint64_t val, unsigned size)
         if (fn) {
             fn_write(fn, addr, val);
         }
-    } else if (addr == TDISP_CTL_SELECT) {
+        return;
+    }
+    switch (addr) {
+    case TDISP_CTL_SELECT:
         ctl->select = val;
-    } else if (addr == TDISP_CTL_LOG_RESET) {
+        break;
+    case TDISP_CTL_TEE_PAGE:
+        ctl->tee_page = val;
+        break;
+    case TDISP_CTL_TEE_COUNT:
+        ctl->tee_count = val;
+        break;
+    case TDISP_CTL_TEE_MARK:
+        tdisp_tee_mark(ctl->tee_page, ctl->tee_count, val);
+        break;
+    case TDISP_CTL_DMA_SWITCH:
+        switch_dma(val);
+        break;
+    case TDISP_CTL_LOG_RESET:
         tdisp_log_reset();
+        break;
     }
 }
 

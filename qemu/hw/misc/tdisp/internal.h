@@ -2,8 +2,9 @@
 /*
  * TDISP test device: what its parts share.
  *
- * A device is one to eight PCI functions (TdispFn) with one device security
- * manager (TdispDsm) behind the DOE mailbox of function 0. The DSM owns what
+ * A device is one to eight PCI functions (TdispFn), and up to eight virtual
+ * ones of function 0, with one device security manager (TdispDsm) behind the
+ * DOE mailbox of function 0. The DSM owns what
  * exists once per device: mailbox, SPDM connection and session, IDE keys. A
  * function owns its BARs, its DMA engine and its TDI state. Everything runs
  * under the BQL.
@@ -23,6 +24,7 @@
 
 #define TYPE_TDISP_TESTDEV      "tdisp-testdev"
 #define TYPE_TDISP_TESTDEV_FN   "tdisp-testdev-function"
+#define TYPE_TDISP_TESTDEV_VF   "tdisp-testdev-vf"
 #define TYPE_TDISP_TESTCTL      "tdisp-testctl"
 #define TYPE_TDISP_ROOT_PORT    "tdisp-root-port"
 
@@ -35,6 +37,8 @@ typedef void TdispClassData;
 #endif
 
 #define TDISP_MAX_FN            8
+#define TDISP_MAX_VF            8
+#define TDISP_MAX_TDI           (TDISP_MAX_FN + TDISP_MAX_VF)
 #define TDISP_MAX_MSG           16384   /* largest DOE payload either way */
 #define TDISP_MAX_EXTRA         4096    /* largest positive x-length-delta */
 #define TDISP_MAX_PORTION       4096    /* of a report, in one response */
@@ -48,7 +52,9 @@ typedef void TdispClassData;
 /* Extended capabilities; function 0 alone has a mailbox and streams */
 #define TDISP_DOE_OFFSET        0x100
 #define TDISP_ACS_OFFSET        0x140
+#define TDISP_ARI_OFFSET        0x180
 #define TDISP_IDE_OFFSET        0x200
+#define TDISP_SRIOV_OFFSET      0x280
 #define TDISP_EP_STREAMS        2
 #define TDISP_RP_STREAMS        4
 #define TDISP_IDE_NR_ASSOC      2
@@ -85,6 +91,13 @@ typedef struct TdispDma {
     QEMUBH *bh;
 } TdispDma;
 
+/* Pages of a BAR that a hypervisor has mapped as private */
+typedef struct TdispTee {
+    unsigned long *private;
+    unsigned long nr;
+    unsigned long count;
+} TdispTee;
+
 /* The TDI: state of TDISP for one function (PCIe r6.0 section 11.2) */
 typedef struct Tdi {
     uint32_t state;
@@ -105,6 +118,7 @@ struct TdispFn {
     /* Properties */
     uint64_t mem_size;
     uint8_t functions;
+    uint8_t vfs;
     OnOffAuto ide;
     uint16_t report_portion;
     bool stop_unlocked_error;
@@ -114,17 +128,23 @@ struct TdispFn {
 
     TdispDsm *dsm;
     Tdi tdi;
+    uint8_t af_cap;
     bool in_flr;
     bool mse;                   /* as last logged */
     bool bme;
+    bool has_sriov;
+    bool vf_present;
 
     MemoryRegion regs;          /* BAR 0 */
     MemoryRegion bar_mem;       /* containers */
     MemoryRegion bar_msix;
     MemoryRegion mem;
-    MemoryRegion ones_mem;      /* cover what T=0 must not reach */
+    MemoryRegion tee_gate;      /* before what not everybody may reach */
     MemoryRegion ones_msix;
     MemoryRegion msix_guard;
+
+    TdispTee tee_regs;
+    TdispTee tee_mem;
 
     uint32_t scratch[2];
     TdispDma dma;
@@ -167,7 +187,7 @@ typedef enum SessionPhase {
 } SessionPhase;
 
 struct TdispDsm {
-    TdispFn *fn[TDISP_MAX_FN];
+    TdispFn *fn[TDISP_MAX_TDI]; /* VFs from TDISP_MAX_FN on */
     unsigned refs;
     bool removed;
 
@@ -206,6 +226,28 @@ void tdisp_update_access(TdispFn *fn);
 void tdisp_scrub(TdispFn *fn);
 void tdisp_dma_stop(TdispFn *fn, uint32_t status);
 void tdisp_set_removed(TdispDsm *dsm, bool removed);
+void tdisp_log_command(TdispFn *fn);
+void tdisp_inherit(TdispFn *fn, const TdispFn *fn0);
+void tdisp_realize(PCIDevice *dev, Error **errp);
+
+/* vf.c */
+unsigned tdisp_index(PCIDevice *dev);
+void tdisp_ari_init(TdispFn *fn, uint16_t offset);
+bool tdisp_vf_init(TdispFn *pf, Error **errp);
+void tdisp_vf_exit(TdispFn *pf);
+void tdisp_vf_config_write(TdispFn *pf, uint32_t addr, int len);
+uint32_t tdisp_vf_config_read(uint32_t addr, int len, uint32_t val);
+bool tdisp_vf_presence(TdispFn *fn);
+
+/* tee.c, cpu-*.c */
+extern const MemoryRegionOps tdisp_tee_mem_ops;
+void tdisp_tee_init(TdispFn *fn);
+void tdisp_tee_exit(TdispFn *fn);
+void tdisp_tee_reset(TdispFn *fn);
+void tdisp_tee_mark(uint64_t page, uint64_t count, bool private);
+uint32_t tdisp_tee_pages(TdispFn *fn);
+bool tdisp_tee_access(TdispFn *fn, TdispTee *tee, hwaddr addr);
+bool tdisp_cpu_in_guest(void);
 
 /* tdi.c: messages and state machine of TDISP */
 void tdi_set_state(TdispFn *fn, uint32_t state, uint32_t why);

@@ -63,6 +63,9 @@ static void trace_event(uint16_t rid, uint32_t type, uint32_t arg0,
     case TDISP_EV_POWER:
         trace_tdisp_power(rid, arg0);
         break;
+    case TDISP_EV_VF:
+        trace_tdisp_vf(rid, arg0);
+        break;
     default:
         g_assert_not_reached();
     }

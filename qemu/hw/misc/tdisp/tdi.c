@@ -74,7 +74,7 @@ void tdi_violation_all(TdispDsm *dsm, uint32_t why)
 {
     unsigned i;
 
-    for (i = 0; i < TDISP_MAX_FN; i++) {
+    for (i = 0; i < TDISP_MAX_TDI; i++) {
         if (dsm->fn[i]) {
             tdi_violation(dsm->fn[i], why);
         }
@@ -90,7 +90,7 @@ void tdi_stream_lost(TdispDsm *dsm, uint8_t id)
 {
     unsigned i;
 
-    for (i = 0; i < TDISP_MAX_FN; i++) {
+    for (i = 0; i < TDISP_MAX_TDI; i++) {
         TdispFn *fn = dsm->fn[i];
 
         if (fn && tdi_locked(fn) &&
@@ -108,10 +108,12 @@ TdispFn *tdi_find(TdispDsm *dsm, uint32_t function_id)
     if (function_id & (FUNCTION_ID_RESERVED | FUNCTION_ID_SEGMENT)) {
         return NULL;
     }
-    for (i = 0; i < TDISP_MAX_FN; i++) {
+    for (i = 0; i < TDISP_MAX_TDI; i++) {
         TdispFn *fn = dsm->fn[i];
 
-        if (fn && tdisp_rid(&fn->parent_obj) == (function_id & 0xffff)) {
+        /* A VF that is not enabled is no interface */
+        if (fn && fn->parent_obj.enabled &&
+            tdisp_rid(&fn->parent_obj) == (function_id & 0xffff)) {
             return fn;
         }
     }
@@ -166,8 +168,8 @@ static void make_report(TdispFn *fn, uint16_t flags, uint64_t offset)
     p = report + TDISP_REPORT_RANGES_OFF +
         TDISP_REPORT_RANGES * TDISP_REPORT_RANGE_SIZE;
     stl_le_p(p, TDISP_REPORT_INFO_SIZE);
-    snprintf((char *)p + 4, TDISP_REPORT_INFO_SIZE, "tdisp-test fn %u",
-             PCI_FUNC(dev->devfn));
+    snprintf((char *)p + 4, TDISP_REPORT_INFO_SIZE, "tdisp-test %s %u",
+             pci_is_vf(dev) ? "vf" : "fn", tdisp_index(dev) % TDISP_MAX_FN);
 }
 
 static void get_version(TdispFn *fn, const uint8_t *body, TdiReply *reply)

@@ -46,21 +46,13 @@ static bool is_fn0(TdispFn *fn)
 /* Memory */
 
 /*
- * Whether T=0 is kept out of the TEE memory. All accesses that reach a BAR are
- * T=0: the machine has no other.
+ * Whether BAR 2 is anything but memory to all. As long as there are private
+ * mappings of it, each access is looked at, see tee.c.
  */
-static bool tee_closed(TdispFn *fn)
+static bool mem_gated(TdispFn *fn)
 {
     return fn->dsm->removed || fn->tdi.state == TDISP_STATE_RUN ||
-           fn->tdi.state == TDISP_STATE_ERROR;
-}
-
-static bool mem_closed(TdispFn *fn)
-{
-    if (fn->tdi.state == TDISP_STATE_RUN && fn->tdi.mem_non_tee) {
-        return fn->dsm->removed;
-    }
-    return tee_closed(fn);
+           fn->tdi.state == TDISP_STATE_ERROR || fn->tee_mem.count;
 }
 
 /* Cover and uncover BARs after a change of state or presence */
@@ -71,7 +63,7 @@ void tdisp_update_access(TdispFn *fn)
                         fn->tdi.state == TDISP_STATE_RUN);
 
     memory_region_transaction_begin();
-    memory_region_set_enabled(&fn->ones_mem, mem_closed(fn));
+    memory_region_set_enabled(&fn->tee_gate, mem_gated(fn));
     memory_region_set_enabled(&fn->ones_msix, fn->dsm->removed);
     memory_region_set_enabled(&fn->msix_guard, msix_locked);
     memory_region_transaction_commit();
@@ -284,7 +276,7 @@ static uint64_t regs_read(void *opaque, hwaddr addr, unsigned size)
     TdispFn *fn = opaque;
     TdispDma *dma = &fn->dma;
 
-    if (tee_closed(fn)) {
+    if (!tdisp_tee_access(fn, &fn->tee_regs, addr)) {
         return UINT32_MAX;
     }
     switch (addr) {
@@ -293,7 +285,7 @@ static uint64_t regs_read(void *opaque, hwaddr addr, unsigned size)
     case TDISP_REG_VERSION:
         return 1;
     case TDISP_REG_FUNCTION:
-        return PCI_FUNC(fn->parent_obj.devfn);
+        return tdisp_index(&fn->parent_obj) % TDISP_MAX_FN;
     case TDISP_REG_MEM_SIZE:
         return fn->mem_size;
     case TDISP_REG_SCRATCH0:
@@ -328,7 +320,7 @@ static void regs_write(void *opaque, hwaddr addr, uint64_t val, unsigned size)
     TdispFn *fn = opaque;
     TdispDma *dma = &fn->dma;
 
-    if (tee_closed(fn)) {
+    if (!tdisp_tee_access(fn, &fn->tee_regs, addr)) {
         return;
     }
     switch (addr) {
@@ -395,7 +387,7 @@ static uint16_t msix_control(TdispFn *fn)
     return pci_get_word(dev->config + dev->msix_cap + PCI_MSIX_FLAGS);
 }
 
-static void log_command(TdispFn *fn)
+void tdisp_log_command(TdispFn *fn)
 {
     bool mse = command_bit(fn, PCI_COMMAND_MEMORY);
     bool bme = command_bit(fn, PCI_COMMAND_MASTER);
@@ -430,6 +422,7 @@ static void log_bars(TdispFn *fn, uint32_t addr, int len)
         if (ranges_overlap(addr, len, reg, bars[i] == TDISP_BAR_MEM ? 8 : 4)) {
             tdisp_log(&fn->parent_obj, TDISP_EV_BAR, bars[i],
                       pci_get_long(fn->parent_obj.config + reg), 0);
+            tdisp_tee_reset(fn);
             tdi_violation(fn, TDISP_WHY_BAR);
         }
     }
@@ -447,7 +440,8 @@ static uint32_t tdisp_config_read(PCIDevice *dev, uint32_t addr, int len)
         pcie_doe_read_config(fn->dsm->doe, addr, len, &val)) {
         return val;
     }
-    return pci_default_read_config(dev, addr, len);
+    val = pci_default_read_config(dev, addr, len);
+    return pci_is_vf(dev) ? tdisp_vf_config_read(addr, len, val) : val;
 }
 
 static void tdisp_config_write(PCIDevice *dev, uint32_t addr, uint32_t val,
@@ -462,8 +456,11 @@ static void tdisp_config_write(PCIDevice *dev, uint32_t addr, uint32_t val,
         return;
     }
     pci_default_write_config(dev, addr, val, len);
-    log_command(fn);
-    log_bars(fn, addr, len);
+    tdisp_log_command(fn);
+    if (!pci_is_vf(dev)) {
+        log_bars(fn, addr, len);
+    }
+    tdisp_vf_config_write(fn, addr, len);
     if (power_state(fn) != old_power) {
         tdisp_log(dev, TDISP_EV_POWER, power_state(fn), 0, 0);
         if (power_state(fn)) {
@@ -478,10 +475,14 @@ static void tdisp_config_write(PCIDevice *dev, uint32_t addr, uint32_t val,
         tdisp_doe_write(fn, addr, val, len);
         tdisp_ide_update(fn->dsm);
     }
-    if (pci_get_word(devctl) & PCI_EXP_DEVCTL_BCR_FLR) {
+    if (pci_get_word(devctl) & PCI_EXP_DEVCTL_BCR_FLR ||
+        (fn->af_cap &&
+         pci_byte_test_and_clear_mask(dev->config + fn->af_cap + PCI_AF_CTRL,
+                                      PCI_AF_CTRL_FLR))) {
         fn->in_flr = true;
-        pcie_cap_flr_write_config(dev, addr, val, len);
+        pci_device_reset(dev);
         fn->in_flr = false;
+        pci_word_test_and_clear_mask(devctl, PCI_EXP_DEVCTL_BCR_FLR);
     }
 }
 
@@ -498,6 +499,7 @@ static void reset_function(TdispFn *fn)
     fn->dma.vector = TDISP_DMA_NO_VECTOR;
     fn->dma.count = 0;
     tdisp_scrub(fn);
+    tdisp_tee_reset(fn);
 }
 
 /* What a conventional reset does to the device as a whole */
@@ -506,7 +508,7 @@ static void reset_dsm(TdispDsm *dsm)
     unsigned i;
 
     /* First the TDIs, so that losing session and keys is no event to them */
-    for (i = 0; i < TDISP_MAX_FN; i++) {
+    for (i = 0; i < TDISP_MAX_TDI; i++) {
         if (dsm->fn[i]) {
             tdi_set_state(dsm->fn[i], TDISP_STATE_UNLOCKED, TDISP_WHY_RESET);
         }
@@ -532,17 +534,18 @@ static void tdisp_reset_hold(Object *obj, ResetType type)
     if (fn->in_flr) {
         tdisp_log(dev, TDISP_EV_FLR, 0, 0, 0);
         tdi_violation(fn, TDISP_WHY_FLR);
-    } else {
+    } else if (!tdisp_vf_presence(fn)) {
         tdisp_log(dev, TDISP_EV_RESET, 0, 0, 0);
         tdi_set_state(fn, TDISP_STATE_UNLOCKED, TDISP_WHY_RESET);
         if (is_fn0(fn)) {
             reset_dsm(fn->dsm);
         }
     }
-    /* The PCI core clears the command register after this */
+    /* The PCI core clears the command register after this, as far as it can */
     pci_word_test_and_clear_mask(dev->config + PCI_COMMAND,
-                                 PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-    log_command(fn);
+                                 pci_get_word(dev->wmask + PCI_COMMAND) &
+                                 (PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER));
+    tdisp_log_command(fn);
     reset_function(fn);
 }
 
@@ -571,20 +574,20 @@ void tdisp_set_removed(TdispDsm *dsm, bool removed)
     tdisp_log(dev, TDISP_EV_REMOVED, removed, 0, 0);
     if (removed) {
         tdisp_doe_abort(dsm);
-        for (i = 0; i < TDISP_MAX_FN; i++) {
+        for (i = 0; i < TDISP_MAX_TDI; i++) {
             if (dsm->fn[i]) {
                 tdisp_dma_stop(dsm->fn[i], TDISP_DMA_ERR_BUS);
             }
         }
         tdisp_ide_update(dsm);
     } else {
-        for (i = 0; i < TDISP_MAX_FN; i++) {
+        for (i = 0; i < TDISP_MAX_TDI; i++) {
             if (dsm->fn[i]) {
                 pci_device_reset(&dsm->fn[i]->parent_obj);
             }
         }
     }
-    for (i = 0; i < TDISP_MAX_FN; i++) {
+    for (i = 0; i < TDISP_MAX_TDI; i++) {
         if (dsm->fn[i]) {
             tdisp_update_access(dsm->fn[i]);
         }
@@ -604,10 +607,10 @@ static void init_bars(TdispFn *fn)
                      PCI_BASE_ADDRESS_SPACE_MEMORY, &fn->regs);
 
     memory_region_init(&fn->bar_mem, obj, "tdisp-bar-mem", fn->mem_size);
-    memory_region_init_io(&fn->ones_mem, obj, &ones_ops, fn, "tdisp-ones",
-                          fn->mem_size);
+    memory_region_init_io(&fn->tee_gate, obj, &tdisp_tee_mem_ops, fn,
+                          "tdisp-tee", fn->mem_size);
     memory_region_add_subregion(&fn->bar_mem, 0, &fn->mem);
-    memory_region_add_subregion_overlap(&fn->bar_mem, 0, &fn->ones_mem, 1);
+    memory_region_add_subregion_overlap(&fn->bar_mem, 0, &fn->tee_gate, 1);
     pci_register_bar(&fn->parent_obj, TDISP_BAR_MEM,
                      PCI_BASE_ADDRESS_SPACE_MEMORY |
                      PCI_BASE_ADDRESS_MEM_TYPE_64 |
@@ -628,9 +631,26 @@ static void init_bars(TdispFn *fn)
 static void exit_bars(TdispFn *fn)
 {
     memory_region_del_subregion(&fn->bar_mem, &fn->mem);
-    memory_region_del_subregion(&fn->bar_mem, &fn->ones_mem);
+    memory_region_del_subregion(&fn->bar_mem, &fn->tee_gate);
     memory_region_del_subregion(&fn->bar_msix, &fn->msix_guard);
     memory_region_del_subregion(&fn->bar_msix, &fn->ones_msix);
+}
+
+/* The other way to ask for an FLR, for who looks for that one only */
+static bool init_af(TdispFn *fn, Error **errp)
+{
+    PCIDevice *dev = &fn->parent_obj;
+    int rc;
+
+    rc = pci_add_capability(dev, PCI_CAP_ID_AF, 0, PCI_CAP_AF_SIZEOF, errp);
+    if (rc < 0) {
+        return false;
+    }
+    fn->af_cap = rc;
+    pci_set_byte(dev->config + rc + PCI_AF_LENGTH, PCI_CAP_AF_SIZEOF);
+    pci_set_byte(dev->config + rc + PCI_AF_CAP, PCI_AF_CAP_TP | PCI_AF_CAP_FLR);
+    pci_set_byte(dev->wmask + rc + PCI_AF_CTRL, PCI_AF_CTRL_FLR);
+    return true;
 }
 
 static bool init_capabilities(TdispFn *fn, bool multifunction, Error **errp)
@@ -656,6 +676,11 @@ static bool init_capabilities(TdispFn *fn, bool multifunction, Error **errp)
     pci_set_word(dev->config + rc + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
     pci_set_word(dev->wmask + rc + PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK);
 
+    /* VFs cannot have it */
+    if (!pci_is_vf(dev) && !init_af(fn, errp)) {
+        return false;
+    }
+
     if (msix_init(dev, TDISP_NR_VECTORS, &fn->bar_msix, TDISP_BAR_MSIX, 0,
                   &fn->bar_msix, TDISP_BAR_MSIX, MSIX_PBA_OFF, 0, errp) < 0) {
         return false;
@@ -674,8 +699,12 @@ static bool init_capabilities(TdispFn *fn, bool multifunction, Error **errp)
             (fn->ide == ON_OFF_AUTO_AUTO && tdisp_ide_below_port(dev))) {
             tdisp_ide_init(&fn->dsm->ide, dev, TDISP_EP_STREAMS);
         }
+        tdisp_ari_init(fn, TDISP_ARI_OFFSET);
+    } else if (pci_is_vf(dev)) {
+        tdisp_ari_init(fn, PCI_CONFIG_SPACE_SIZE);
     } else {
         pcie_acs_init(dev, PCI_CONFIG_SPACE_SIZE);
+        tdisp_ari_init(fn, TDISP_ARI_OFFSET);
     }
     return true;
 }
@@ -688,7 +717,7 @@ static void leave_dsm(TdispFn *fn)
     if (is_fn0(fn) && dsm->doe) {
         tdisp_doe_exit(fn);
     }
-    for (i = 0; i < TDISP_MAX_FN; i++) {
+    for (i = 0; i < TDISP_MAX_TDI; i++) {
         if (dsm->fn[i] == fn) {
             dsm->fn[i] = NULL;
         }
@@ -703,32 +732,38 @@ static void tdisp_exit(PCIDevice *dev)
 {
     TdispFn *fn = TDISP_TESTDEV(dev);
 
+    tdisp_vf_exit(fn);
     QTAILQ_REMOVE(&tdisp_functions, fn, next);
     qemu_bh_delete(fn->dma.bh);
     if (msix_present(dev)) {
         msix_uninit(dev, &fn->bar_msix, &fn->bar_msix);
     }
+    tdisp_tee_exit(fn);
     exit_bars(fn);
     pcie_cap_exit(dev);
     leave_dsm(fn);
 }
 
 /*
- * Functions above 0 are made by function 0, with its properties. They reach
- * the DSM through it: nobody else can create their type.
+ * Functions above 0 and VFs are made by function 0, with its properties. They
+ * reach the DSM through it: nobody else can create their types.
  */
+void tdisp_inherit(TdispFn *fn, const TdispFn *fn0)
+{
+    fn->mem_size = fn0->mem_size;
+    fn->report_portion = fn0->report_portion;
+    fn->mem_attr_updatable = fn0->mem_attr_updatable;
+    fn->faults = fn0->faults;
+    fn->dsm = fn0->dsm;
+}
+
 static bool add_function(TdispFn *fn, unsigned i, Error **errp)
 {
     PCIDevice *dev = &fn->parent_obj;
     PCIDevice *sub_dev = pci_new_multifunction(
         PCI_DEVFN(PCI_SLOT(dev->devfn), i), TYPE_TDISP_TESTDEV_FN);
-    TdispFn *sub = TDISP_TESTDEV(sub_dev);
 
-    sub->mem_size = fn->mem_size;
-    sub->report_portion = fn->report_portion;
-    sub->mem_attr_updatable = fn->mem_attr_updatable;
-    sub->faults = fn->faults;
-    sub->dsm = fn->dsm;
+    tdisp_inherit(TDISP_TESTDEV(sub_dev), fn);
     /*
      * The PCI core takes no function into a hotplugged device after function
      * 0, because the guest may have seen that one. Here it has not: function 0
@@ -738,10 +773,10 @@ static bool add_function(TdispFn *fn, unsigned i, Error **errp)
     return pci_realize_and_unref(sub_dev, pci_get_bus(dev), errp);
 }
 
-static void tdisp_realize(PCIDevice *dev, Error **errp)
+void tdisp_realize(PCIDevice *dev, Error **errp)
 {
     TdispFn *fn = TDISP_TESTDEV(dev);
-    unsigned nr = PCI_FUNC(dev->devfn);
+    unsigned nr = tdisp_index(dev);
     unsigned i;
 
     if (!is_power_of_2(fn->mem_size) || fn->mem_size < 4 * KiB ||
@@ -751,6 +786,14 @@ static void tdisp_realize(PCIDevice *dev, Error **errp)
     }
     if (fn->functions < 1 || fn->functions > TDISP_MAX_FN) {
         error_setg(errp, "functions must be 1 to %d", TDISP_MAX_FN);
+        return;
+    }
+    if (fn->vfs > TDISP_MAX_VF) {
+        error_setg(errp, "vfs must be at most %d", TDISP_MAX_VF);
+        return;
+    }
+    if (fn->vfs && pci_bus_is_root(pci_get_bus(dev))) {
+        error_setg(errp, "vfs need a port above the device");
         return;
     }
     if (fn->report_portion < 1 || fn->report_portion > TDISP_MAX_PORTION) {
@@ -791,6 +834,7 @@ static void tdisp_realize(PCIDevice *dev, Error **errp)
     if (!init_capabilities(fn, fn->functions > 1, errp)) {
         goto fail;
     }
+    tdisp_tee_init(fn);
     tdisp_update_access(fn);
     if (!nr && !DEVICE(dev)->hotplugged) {
         /* The slot's own code does that only with native hotplug */
@@ -800,6 +844,9 @@ static void tdisp_realize(PCIDevice *dev, Error **errp)
         if (!add_function(fn, i, errp)) {
             goto fail;
         }
+    }
+    if (!nr && !tdisp_vf_init(fn, errp)) {
+        goto fail;
     }
     return;
 
@@ -815,6 +862,7 @@ fail:
 static const Property tdisp_properties[] = {
     DEFINE_PROP_SIZE("mem-size", TdispFn, mem_size, 64 * MiB),
     DEFINE_PROP_UINT8("functions", TdispFn, functions, 1),
+    DEFINE_PROP_UINT8("vfs", TdispFn, vfs, 0),
     DEFINE_PROP_ON_OFF_AUTO("ide", TdispFn, ide, ON_OFF_AUTO_AUTO),
     DEFINE_PROP_UINT16("x-report-portion", TdispFn, report_portion, 64),
     DEFINE_PROP_BOOL("x-stop-unlocked-error", TdispFn, stop_unlocked_error,
