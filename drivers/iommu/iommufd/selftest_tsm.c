@@ -33,7 +33,7 @@ static struct pci_tdi *mock_bind(struct mock_tsm *mock,
 static int mock_unbind(struct mock_tsm *mock, struct pci_tdi *tdi);
 static int mock_guest_req(struct mock_tsm *mock,
 			  struct pci_tsm_client *client,
-			  struct pci_tsm_guest_req *req);
+			  struct pci_tsm_req *req);
 
 /* In the place of pci_tsm_bind() */
 int iommufd_test_tsm_bind(struct device *dev, struct pci_tsm_client *client,
@@ -69,6 +69,12 @@ int iommufd_test_tsm_bind(struct device *dev, struct pci_tsm_client *client,
 	if (WARN_ON_ONCE(client->tdi)) {
 		rc = -EBUSY;
 		goto out_unlock;
+	}
+
+	if (client != &mock->other) {
+		rc = client->ops->prepare(client);
+		if (rc)
+			goto out_unlock;
 	}
 
 	tdi = mock_bind(mock, client, kvm, tdi_id);
@@ -149,7 +155,7 @@ static int mock_check_tvm_arch(struct mock_tsm *mock, u32 tvm_arch)
 /* In the place of pci_tsm_guest_req() */
 int iommufd_test_tsm_guest_req(struct device *dev,
 			       struct pci_tsm_client *client,
-			       struct pci_tsm_guest_req *req)
+			       struct pci_tsm_req *req)
 {
 	struct mock_tsm *mock = mock_dev_tsm(dev);
 	int rc;
@@ -285,6 +291,8 @@ static struct pci_tdi *mock_bind(struct mock_tsm *mock,
 static int mock_unbind(struct mock_tsm *mock, struct pci_tdi *tdi)
 {
 	mock_count(&mock->nr_unbinds);
+	if (tdi->client != &mock->other)
+		tdi->client->ops->revoke_mmio(tdi->client);
 	mock_exchange(mock);
 	if (mock->hold)
 		return -EIO;
@@ -305,7 +313,7 @@ static int mock_validate_mmio(const struct iommu_tsm_req_validate_mmio *mmio)
 }
 
 static int mock_set_tdi_state(struct mock_tsm *mock,
-			      struct pci_tsm_guest_req *req)
+			      struct pci_tsm_req *req)
 {
 	const struct iommu_tsm_req_set_tdi_state *set = req->req;
 
@@ -343,7 +351,7 @@ static int mock_object_size(u32 type, u32 *size)
 }
 
 static int mock_read_object(struct mock_tsm *mock,
-			    struct pci_tsm_guest_req *req)
+			    struct pci_tsm_req *req)
 {
 	const struct iommu_tsm_req_read_object *read = req->req;
 	u8 *resp = req->resp;
@@ -387,7 +395,7 @@ static int mock_regen_object(struct mock_tsm *mock,
 	return 0;
 }
 
-static int mock_object_info(struct pci_tsm_guest_req *req)
+static int mock_object_info(struct pci_tsm_req *req)
 {
 	const struct iommu_tsm_req_object_info *info = req->req;
 	u32 size;
@@ -402,7 +410,7 @@ static int mock_object_info(struct pci_tsm_guest_req *req)
 }
 
 /* The TSM sends it back */
-static int mock_guest_msg(struct mock_tsm *mock, struct pci_tsm_guest_req *req)
+static int mock_guest_msg(struct mock_tsm *mock, struct pci_tsm_req *req)
 {
 	if (req->req_len > req->resp_size)
 		return -ENOSPC;
@@ -414,7 +422,7 @@ static int mock_guest_msg(struct mock_tsm *mock, struct pci_tsm_guest_req *req)
 }
 
 static int mock_guest_req(struct mock_tsm *mock, struct pci_tsm_client *client,
-			  struct pci_tsm_guest_req *req)
+			  struct pci_tsm_req *req)
 {
 	mock_count(&mock->nr_reqs);
 
@@ -499,6 +507,9 @@ static int mock_tsm_ctl_locked(struct mock_tsm *mock,
 		if (!value)
 			mock_release_held(mock);
 		return 0;
+	case MOCK_TSM_CTL_UNFIT:
+		mock->unfit = value;
+		return 0;
 	case MOCK_TSM_CTL_DELAY:
 		if (value > MOCK_TSM_MAX_DELAY_MS)
 			return -EINVAL;
@@ -544,6 +555,10 @@ static int mock_tsm_state(struct iommufd_ucmd *ucmd,
 		flags |= MOCK_TSM_STATE_QUARANTINED;
 	if (iommufd_device_tsm_pinned(idev))
 		flags |= MOCK_TSM_STATE_PINNED;
+	if (READ_ONCE(mock->prepared))
+		flags |= MOCK_TSM_STATE_PREPARED;
+	if (READ_ONCE(mock->revoked))
+		flags |= MOCK_TSM_STATE_REVOKED;
 
 	cmd->tsm_state.out_flags = flags;
 	cmd->tsm_state.out_tdi_state = READ_ONCE(mock->tdi_state);
@@ -555,6 +570,44 @@ static int mock_tsm_state(struct iommufd_ucmd *ucmd,
 	cmd->tsm_state.out_nr_bound = atomic_read(&mock_nr_bound);
 	return iommufd_ucmd_respond(ucmd, sizeof(*cmd));
 }
+
+/* In the place of drivers/vfio/pci: all of them with the DSM or binding locked */
+static int mock_driver_prepare(void *data)
+{
+	struct mock_tsm *mock = data;
+
+	lockdep_assert_held(&mock->lock);
+
+	if (mock->unfit)
+		return -EBUSY;
+	WRITE_ONCE(mock->prepared, true);
+	return 0;
+}
+
+static void mock_driver_revoke_mmio(void *data)
+{
+	struct mock_tsm *mock = data;
+
+	lockdep_assert_held(&mock->lock);
+
+	WARN_ON(!mock->prepared);
+	WRITE_ONCE(mock->revoked, true);
+}
+
+static void mock_driver_restore(void *data)
+{
+	struct mock_tsm *mock = data;
+
+	WARN_ON(!mock->prepared);
+	WRITE_ONCE(mock->revoked, false);
+	WRITE_ONCE(mock->prepared, false);
+}
+
+static const struct iommufd_device_tsm_ops mock_driver_ops = {
+	.prepare = mock_driver_prepare,
+	.revoke_mmio = mock_driver_revoke_mmio,
+	.restore = mock_driver_restore,
+};
 
 int iommufd_test_tsm(struct iommufd_ucmd *ucmd)
 {
@@ -573,6 +626,8 @@ int iommufd_test_tsm(struct iommufd_ucmd *ucmd)
 
 	switch (cmd->op) {
 	case IOMMU_TEST_OP_TSM_SET_KVM:
+		iommufd_device_set_tsm_ops(idev, &mock_driver_ops,
+					   mock_dev_tsm(idev->dev));
 		iommufd_device_set_kvm(idev, cmd->tsm_set_kvm.present ?
 						     MOCK_KVM :
 						     NULL);

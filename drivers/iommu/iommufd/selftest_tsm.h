@@ -31,6 +31,7 @@ struct mock_tsm {
 	bool can_bind;
 	bool can_req;
 	bool hold;
+	bool unfit;
 	u32 tvm_arch;
 	u32 delay_ms;
 	int next_bind_error;
@@ -40,6 +41,10 @@ struct mock_tsm {
 		u32 resp_len;
 		u64 tsm_code;
 	} next_req;
+
+	/* What the driver of the device was told, see mock_driver_ops */
+	bool prepared;
+	bool revoked;
 
 	u8 nonce[MOCK_TSM_NONCE_SIZE];
 

@@ -9,6 +9,7 @@
 #include <linux/nospec.h>
 #include <linux/pci.h>
 #include <linux/pci-tsm.h>
+#include <trace/events/tsm.h>
 
 #include "iommufd_private.h"
 
@@ -38,23 +39,39 @@ int iommufd_tsm_viommu_check(const struct iommu_viommu_alloc *cmd,
 }
 
 /*
- * States of a binding and who moves it:
- *
- *   UNBOUND -> BOUND	BIND
- *   BOUND -> UNBOUND	UNBIND, vDEVICE destroyed, device closed
- *   BOUND -> LOST	the TSM core, behind everybody's back
- *   LOST -> UNBOUND	UNBIND as acknowledgment, vDEVICE destroyed, device
- *			closed
- *
- * All but the loss happen with iommufd_device_tsm::lock held.
+ * Where a binding can go from each state, and who moves it. All but the loss
+ * happen with iommufd_device_tsm::lock held; the loss happens behind everybody's
+ * back, also while a BIND has not yet returned. Who looks without
+ * iommufd_device_tsm::state_lock may see the state from before a loss.
  */
+static const u8 tsm_transitions[] = {
+	/* BIND */
+	[IOMMUFD_TSM_UNBOUND] = BIT(IOMMUFD_TSM_BOUND),
+	/*
+	 * UNBIND, vDEVICE destroyed, device closed, BIND that failed; and LOST
+	 * by the TSM core: disconnect, TSM gone, device removed
+	 */
+	[IOMMUFD_TSM_BOUND] = BIT(IOMMUFD_TSM_UNBOUND) | BIT(IOMMUFD_TSM_LOST),
+	/* UNBIND as acknowledgment, vDEVICE destroyed, device closed */
+	[IOMMUFD_TSM_LOST] = BIT(IOMMUFD_TSM_UNBOUND),
+};
+
+static void tsm_set_state_locked(struct iommufd_device_tsm *tsm,
+				 enum iommufd_tsm_state state)
+{
+	lockdep_assert_held(&tsm->state_lock);
+
+	WARN_ON(!(tsm_transitions[tsm->state] & BIT(state)));
+	WRITE_ONCE(tsm->state, state);
+}
+
 static void tsm_set_state(struct iommufd_device_tsm *tsm,
 			  enum iommufd_tsm_state state)
 {
 	lockdep_assert_held(&tsm->lock);
 
 	spin_lock(&tsm->state_lock);
-	tsm->state = state;
+	tsm_set_state_locked(tsm, state);
 	spin_unlock(&tsm->state_lock);
 }
 
@@ -62,7 +79,7 @@ static void tsm_set_vdev(struct iommufd_device_tsm *tsm,
 			 struct iommufd_vdevice *vdev)
 {
 	spin_lock(&tsm->state_lock);
-	tsm->vdev = vdev;
+	WRITE_ONCE(tsm->vdev, vdev);
 	spin_unlock(&tsm->state_lock);
 }
 
@@ -132,8 +149,7 @@ static void iommufd_tsm_lost(struct pci_tsm_client *client,
 		container_of(client, struct iommufd_device_tsm, client);
 
 	spin_lock(&tsm->state_lock);
-	WARN_ON(tsm->state != IOMMUFD_TSM_BOUND);
-	tsm->state = IOMMUFD_TSM_LOST;
+	tsm_set_state_locked(tsm, IOMMUFD_TSM_LOST);
 	switch (reason) {
 	case PCI_TSM_LOST_DISCONNECT:
 		tsm_event(tsm, IOMMU_TSM_EVENT_UNBOUND,
@@ -151,7 +167,38 @@ static void iommufd_tsm_lost(struct pci_tsm_client *client,
 	spin_unlock(&tsm->state_lock);
 }
 
+/* Under the DSM lock, called by our own tsm_bind() */
+static int iommufd_tsm_prepare(struct pci_tsm_client *client)
+{
+	struct iommufd_device_tsm *tsm =
+		container_of(client, struct iommufd_device_tsm, client);
+	const struct iommufd_device_tsm_ops *ops;
+	int rc;
+
+	lockdep_assert_held(&tsm->lock);
+
+	/* Pairs with iommufd_device_set_tsm_ops(), for ops_data */
+	ops = smp_load_acquire(&tsm->ops);
+	/* Nobody would keep the host away from the device */
+	if (!ops)
+		return -EOPNOTSUPP;
+	rc = ops->prepare(tsm->ops_data);
+	if (!rc)
+		tsm->prepared = true;
+	return rc;
+}
+
+static void iommufd_tsm_revoke_mmio(struct pci_tsm_client *client)
+{
+	struct iommufd_device_tsm *tsm =
+		container_of(client, struct iommufd_device_tsm, client);
+
+	tsm->ops->revoke_mmio(tsm->ops_data);
+}
+
 static const struct pci_tsm_client_ops iommufd_tsm_client_ops = {
+	.prepare = iommufd_tsm_prepare,
+	.revoke_mmio = iommufd_tsm_revoke_mmio,
 	.tdi_error = iommufd_tsm_tdi_error,
 	.lost = iommufd_tsm_lost,
 };
@@ -166,6 +213,54 @@ void iommufd_device_tsm_init(struct iommufd_device *idev)
 	tsm->state = IOMMUFD_TSM_UNBOUND;
 	tsm->client.ops = &iommufd_tsm_client_ops;
 }
+
+/**
+ * iommufd_device_set_tsm_ops() - Tell how a device is protected while bound
+ * @idev: Device returned by iommufd_device_bind()
+ * @ops: What the driver of the device does for it
+ * @data: To call @ops with
+ *
+ * A device whose driver does not call this cannot be bound. To be called when
+ * the driver is ready for it, and not with anything else later; @ops is called
+ * until iommufd_device_tsm_close() returns.
+ *
+ * Context: Any. Waits for nobody, least of all for a bind that is too early.
+ */
+void iommufd_device_set_tsm_ops(struct iommufd_device *idev,
+				const struct iommufd_device_tsm_ops *ops,
+				void *data)
+{
+	WRITE_ONCE(idev->tsm.ops_data, data);
+	/* Pairs with iommufd_tsm_prepare() */
+	smp_store_release(&idev->tsm.ops, ops);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_set_tsm_ops, "IOMMUFD");
+
+/**
+ * iommufd_device_tsm_report() - Something happens to a device that may be bound
+ * @idev: Device returned by iommufd_device_bind()
+ * @event: One of enum iommu_tsm_event
+ * @reason: One of enum iommu_tsm_event_reason
+ *
+ * For the driver of the device, who cannot prevent it. Only tells the owner of
+ * the vDEVICE, and does nothing if the device is not bound.
+ *
+ * Context: Process context, does not sleep.
+ */
+void iommufd_device_tsm_report(struct iommufd_device *idev, u32 event,
+			       u32 reason)
+{
+	struct iommufd_device_tsm *tsm = &idev->tsm;
+
+	if (WARN_ON_ONCE(event >= ARRAY_SIZE(tsm->pending)))
+		return;
+
+	spin_lock(&tsm->state_lock);
+	if (tsm->state == IOMMUFD_TSM_BOUND)
+		tsm_event(tsm, event, reason);
+	spin_unlock(&tsm->state_lock);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_tsm_report, "IOMMUFD");
 
 /**
  * iommufd_device_tsm_capable() - Would it make sense to bind a device?
@@ -261,6 +356,20 @@ static int tsm_unbind(struct iommufd_device *idev)
 	return pci_tsm_unbind(&idev->tsm.client);
 }
 
+/* Not as long as a TSM may still let the VM, or nobody, reach the device */
+static void tsm_restore(struct iommufd_device *idev)
+{
+	struct iommufd_device_tsm *tsm = &idev->tsm;
+
+	lockdep_assert_held(&tsm->lock);
+
+	if (!tsm->prepared || tsm_is_quarantined(idev))
+		return;
+	tsm->ops->restore(tsm->ops_data);
+	trace_tsm_restore(idev->dev);
+	tsm->prepared = false;
+}
+
 static int vdevice_bind_locked(struct iommufd_vdevice *vdev)
 {
 	struct iommufd_device *idev = vdev->idev;
@@ -289,8 +398,10 @@ static int vdevice_bind_locked(struct iommufd_vdevice *vdev)
 	tsm_set_state(tsm, IOMMUFD_TSM_BOUND);
 	tsm_set_vdev(tsm, vdev);
 	rc = tsm_bind(idev, vdev->virt_id);
-	if (rc)
+	if (rc) {
 		tsm_set_state(tsm, IOMMUFD_TSM_UNBOUND);
+		tsm_restore(idev);
+	}
 	return tsm_errno(idev, rc);
 }
 
@@ -322,12 +433,18 @@ static int device_unbind(struct iommufd_device *idev)
 
 	mutex_lock(&tsm->lock);
 	if (READ_ONCE(tsm->state) == IOMMUFD_TSM_UNBOUND) {
+		/* An earlier UNBIND had to leave the device with the TSM */
+		if (tsm->prepared) {
+			tsm_restore(idev);
+			rc = 0;
+		}
 		mutex_unlock(&tsm->lock);
 		return tsm_is_quarantined(idev) ? -EUCLEAN : rc;
 	}
 	/* Does nothing if the binding was, or just now is, lost */
 	tsm_unbind(idev);
 	tsm_set_state(tsm, IOMMUFD_TSM_UNBOUND);
+	tsm_restore(idev);
 	mutex_unlock(&tsm->lock);
 
 	/* What happened to this binding must not be taken for the next one */
@@ -415,7 +532,7 @@ static const struct tsm_req_desc tsm_req_descs[] = {
 };
 
 /* The payload itself is checked by the TSM driver */
-static int tsm_req_check(const struct pci_tsm_guest_req *req)
+static int tsm_req_check(const struct pci_tsm_req *req)
 {
 	const struct tsm_req_desc *desc;
 
@@ -434,7 +551,7 @@ static int tsm_req_check(const struct pci_tsm_guest_req *req)
 }
 
 static int tsm_guest_req(struct iommufd_device *idev,
-			 struct pci_tsm_guest_req *req)
+			 struct pci_tsm_req *req)
 {
 	if (iommufd_selftest_is_mock_dev(idev->dev))
 		return iommufd_test_tsm_guest_req(idev->dev, &idev->tsm.client,
@@ -447,7 +564,7 @@ static int tsm_guest_req(struct iommufd_device *idev,
  * take any time to access, is not touched in here.
  */
 static int vdevice_guest_req(struct iommufd_ucmd *ucmd, u32 vdevice_id,
-			     struct pci_tsm_guest_req *req)
+			     struct pci_tsm_req *req)
 {
 	struct iommufd_vdevice *vdev;
 	int rc;
@@ -478,7 +595,7 @@ int iommufd_vdevice_tsm_req_ioctl(struct iommufd_ucmd *ucmd)
 	struct iommu_vdevice_tsm_req *cmd = ucmd->cmd;
 	u8 inline_req[TSM_REQ_INLINE_SIZE] __aligned(8);
 	u8 inline_resp[TSM_REQ_INLINE_SIZE] __aligned(8) = {};
-	struct pci_tsm_guest_req req = {
+	struct pci_tsm_req req = {
 		.op = cmd->op,
 		.tvm_arch = cmd->tvm_arch,
 		.req_len = cmd->req_len,
@@ -545,6 +662,10 @@ void iommufd_vdevice_tsm_destroy(struct iommufd_vdevice *vdev)
 	struct iommufd_device_tsm *tsm = &vdev->idev->tsm;
 
 	lockdep_assert_not_held(&vdev->idev->igroup->lock);
+
+	/* Set by BIND, and there is none under way any more: never bound */
+	if (READ_ONCE(tsm->vdev) != vdev)
+		return;
 
 	/* What happened until then is reported, nothing is after that */
 	device_unbind(vdev->idev);

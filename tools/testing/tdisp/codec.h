@@ -108,6 +108,7 @@ u64 tdisp_rsp_report(struct tdisp_span body, struct tdisp_portion *portion,
 u64 tdisp_rsp_state(struct tdisp_span body, u8 *state);
 u64 tdisp_rsp_empty(struct tdisp_span body);
 u64 tdisp_report_check(struct tdisp_span report);
+bool tdisp_report_has_tee(struct tdisp_span report, u64 page, u64 npages);
 bool tdisp_caps_have(const struct tdisp_caps *caps, u8 req_code);
 bool tdisp_may(u8 req_code, u8 state);
 u8 tdisp_next_state(u8 req_code);

@@ -639,6 +639,36 @@ static void tdisp_report(struct kunit *test)
 		   0xff);
 }
 
+static void tdisp_report_ranges(struct kunit *test)
+{
+	/* For a TEE: pages 0x100 to 0x10f; not for one: 0x110 to 0x113 */
+	static const u8 rsp[TDISP_REPORT_RANGES_OFF +
+			    2 * TDISP_REPORT_RANGE_SIZE + 4] = {
+		[TDISP_REPORT_RANGE_COUNT_OFF] = 2,
+		[TDISP_REPORT_RANGES_OFF + TDISP_RANGE_FIRST_PAGE_OFF + 1] = 1,
+		[TDISP_REPORT_RANGES_OFF + TDISP_RANGE_PAGES_OFF] = 0x10,
+		[TDISP_REPORT_RANGES_OFF + TDISP_REPORT_RANGE_SIZE] = 0x10,
+		[TDISP_REPORT_RANGES_OFF + TDISP_REPORT_RANGE_SIZE + 1] = 1,
+		[TDISP_REPORT_RANGES_OFF + TDISP_REPORT_RANGE_SIZE +
+		 TDISP_RANGE_PAGES_OFF] = 4,
+		[TDISP_REPORT_RANGES_OFF + TDISP_REPORT_RANGE_SIZE +
+		 TDISP_RANGE_ATTR_OFF] = TDISP_RANGE_NON_TEE,
+	};
+	const struct tdisp_span report = { .data = rsp, .len = sizeof(rsp) };
+
+	KUNIT_ASSERT_EQ(test, tdisp_report_check(report), 0);
+	KUNIT_EXPECT_TRUE(test, tdisp_report_has_tee(report, 0x100, 0x10));
+	KUNIT_EXPECT_TRUE(test, tdisp_report_has_tee(report, 0x100, 1));
+	KUNIT_EXPECT_TRUE(test, tdisp_report_has_tee(report, 0x10f, 1));
+	KUNIT_EXPECT_FALSE(test, tdisp_report_has_tee(report, 0xff, 1));
+	KUNIT_EXPECT_FALSE(test, tdisp_report_has_tee(report, 0xff, 2));
+	KUNIT_EXPECT_FALSE(test, tdisp_report_has_tee(report, 0x10f, 2));
+	KUNIT_EXPECT_FALSE(test, tdisp_report_has_tee(report, 0x100, 0x11));
+	KUNIT_EXPECT_FALSE(test, tdisp_report_has_tee(report, 0x110, 1));
+	KUNIT_EXPECT_FALSE(test, tdisp_report_has_tee(report, 0x101, U64_MAX));
+	KUNIT_EXPECT_FALSE(test, tdisp_report_has_tee(report, U64_MAX, 2));
+}
+
 static u64 take_kp_ack(struct tdisp_span rsp)
 {
 	return ide_km_rsp(rsp, IDE_KM_KEY_PROG, 9, IDE_KM_SUB_TX);
@@ -714,6 +744,7 @@ static struct kunit_case codec_cases[] = {
 	KUNIT_CASE(tdisp_bodies),
 	KUNIT_CASE(tdisp_report_portion),
 	KUNIT_CASE(tdisp_report),
+	KUNIT_CASE(tdisp_report_ranges),
 	KUNIT_CASE(ide_km_ack),
 	KUNIT_CASE(states),
 	{}

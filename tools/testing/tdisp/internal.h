@@ -6,6 +6,8 @@
  * transport (transport.c)	one exchange: mailbox, session, errno
  * policy (link.c, tdi.c,	struct pci_tsm_ops: objects, order, undo
  *	request.c, main.c)
+ *
+ * Beside them bench.c, in place of hardware
  */
 #ifndef TDISP_SOFT_INTERNAL_H
 #define TDISP_SOFT_INTERNAL_H
@@ -88,10 +90,12 @@ struct soft_dsm {
  * @locked: the device may have locked the TDI
  * @nonce: of LOCK, for START
  * @report: device interface report, fixed from LOCK on
+ * @vm: what KVM does for the VM
  * @page: context page, which belongs to the firmware while @locked
  */
 struct soft_tdi {
 	struct pci_tdi base;
+	const struct tsm_vm_provider *vm;
 	bool locked;
 	struct page *page;
 	u8 nonce[TDISP_NONCE_SIZE];
@@ -103,12 +107,14 @@ struct soft_tdi {
 #define SOFT_VDM(dsm)		(SOFT_APP(dsm) + SPDM_VDM_HDR_SIZE)
 
 /* Transport: transport.c */
+u64 soft_trace_start(void);
 int soft_errno(u64 code);
 int soft_outcome(struct soft_dsm *dsm, u64 code);
 int soft_spdm(struct soft_dsm *dsm, size_t len, struct tdisp_span *rsp);
 int soft_secured(struct soft_dsm *dsm, size_t len, struct tdisp_span *app);
 int soft_ide_km(struct soft_dsm *dsm, size_t len, struct tdisp_span *msg);
-int soft_tdisp(struct soft_dsm *dsm, size_t len, struct tdisp_span *body);
+int soft_tdisp(struct soft_dsm *dsm, struct pci_dev *pdev, size_t len,
+	       struct tdisp_span *body);
 
 /* Policy: link.c */
 typedef int (*soft_portion_fn)(struct soft_dsm *dsm, struct pci_dev *pdev,
@@ -129,7 +135,9 @@ extern bool soft_hold;
 u32 soft_function_id(struct pci_dev *pdev);
 int soft_tdi_state(struct soft_dsm *dsm, struct pci_dev *pdev, u8 *state);
 int soft_tdi_confirm(struct soft_dsm *dsm, struct pci_dev *pdev, u8 req_code);
+int soft_trusted_dma(struct soft_tdi *tdi, bool on);
 int soft_tdi_stop(struct soft_dsm *dsm, struct pci_dev *pdev);
+void soft_held_adopt(struct pci_dev *pdev);
 void soft_held_free(struct pci_dev *pdev);
 void soft_held_leak(void);
 struct pci_tdi *soft_bind(struct pci_dev *pdev, struct pci_tsm_client *client,
@@ -137,7 +145,27 @@ struct pci_tdi *soft_bind(struct pci_dev *pdev, struct pci_tsm_client *client,
 int soft_unbind(struct pci_tdi *base);
 
 /* Policy: request.c */
-int soft_guest_req(struct pci_tdi *base, struct pci_tsm_guest_req *req);
+int soft_guest_req(struct pci_tdi *base, struct pci_tsm_req *req);
+
+/* In place of hardware: bench.c */
+#ifdef CONFIG_KVM_DMABUF_MEM
+int soft_bench_init(void);
+void soft_bench_exit(void);
+void soft_bench_dma(struct pci_dev *pdev, bool on);
+#else
+static inline int soft_bench_init(void)
+{
+	return 0;
+}
+
+static inline void soft_bench_exit(void)
+{
+}
+
+static inline void soft_bench_dma(struct pci_dev *pdev, bool on)
+{
+}
+#endif
 
 static inline struct soft_dsm *to_soft_dsm(struct pci_dev *pdev)
 {

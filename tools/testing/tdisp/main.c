@@ -51,6 +51,7 @@ static void soft_fn_add(struct soft_fn *fn, struct pci_dev *pdev,
 {
 	fn->pdev = pdev;
 	fn->dsm = dsm;
+	soft_held_adopt(pdev);
 	guard(mutex)(&soft_fns_lock);
 	list_add_tail(&fn->node, &soft_fns);
 }
@@ -230,11 +231,16 @@ static const struct file_operations soft_release_fops = {
 
 static int __init soft_init(void)
 {
+	int rc;
+
 	pr_warn("test module, null cipher: protects nothing and nobody\n");
 
 	soft_faux = faux_device_create(KBUILD_MODNAME, NULL, NULL);
 	if (!soft_faux)
 		return -ENODEV;
+	rc = soft_bench_init();
+	if (rc)
+		goto err_destroy_faux;
 
 	soft_debugfs = debugfs_create_dir(KBUILD_MODNAME, NULL);
 	debugfs_create_bool("hold", 0600, soft_debugfs, &soft_hold);
@@ -244,11 +250,17 @@ static int __init soft_init(void)
 	/* A device can be connected from here on */
 	soft_tsm_dev = tsm_register(&soft_faux->dev, &soft_ops);
 	if (IS_ERR(soft_tsm_dev)) {
-		debugfs_remove(soft_debugfs);
-		faux_device_destroy(soft_faux);
-		return PTR_ERR(soft_tsm_dev);
+		rc = PTR_ERR(soft_tsm_dev);
+		goto err_remove_debugfs;
 	}
 	return 0;
+
+err_remove_debugfs:
+	debugfs_remove(soft_debugfs);
+	soft_bench_exit();
+err_destroy_faux:
+	faux_device_destroy(soft_faux);
+	return rc;
 }
 module_init(soft_init);
 
@@ -257,6 +269,7 @@ static void __exit soft_exit(void)
 	tsm_unregister(soft_tsm_dev);
 	debugfs_remove(soft_debugfs);
 	soft_held_leak();
+	soft_bench_exit();
 	faux_device_destroy(soft_faux);
 }
 module_exit(soft_exit);

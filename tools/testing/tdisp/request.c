@@ -9,7 +9,9 @@
 #include <linux/lockdep.h>
 #include <linux/minmax.h>
 #include <linux/pci.h>
+#include <linux/pfn.h>
 #include <linux/string.h>
+#include <linux/tsm-vm.h>
 
 #include "internal.h"
 
@@ -30,7 +32,7 @@ static int soft_tdi_started(struct soft_dsm *dsm, struct soft_tdi *tdi)
 }
 
 static int soft_req_set_tdi_state(struct soft_dsm *dsm, struct soft_tdi *tdi,
-				  struct pci_tsm_guest_req *req)
+				  struct pci_tsm_req *req)
 {
 	const struct iommu_tsm_req_set_tdi_state *arg = req->req;
 	struct pci_dev *pdev = tdi->base.pdev;
@@ -45,13 +47,40 @@ static int soft_req_set_tdi_state(struct soft_dsm *dsm, struct soft_tdi *tdi,
 
 	len = tdisp_req_start(SOFT_VDM(dsm), soft_function_id(pdev),
 			      tdi->nonce);
-	rc = soft_tdisp(dsm, len, &body);
+	rc = soft_tdisp(dsm, pdev, len, &body);
 	if (rc)
 		return rc;
 	rc = soft_outcome(dsm, tdisp_rsp_empty(body));
 	if (rc)
 		return rc;
 	return soft_tdi_started(dsm, tdi);
+}
+
+/*
+ * What firmware would check before it lets the guest map the range. Bus addresses
+ * are physical ones on a machine with a test device.
+ */
+static int soft_req_validate_mmio(struct soft_tdi *tdi, struct pci_tsm_req *req)
+{
+	const struct iommu_tsm_req_validate_mmio *arg = req->req;
+	struct tdisp_span report = {
+		.data = tdi->report.data,
+		.len = tdi->report.len,
+	};
+	u64 pa, page, size;
+
+	if (req->req_len != sizeof(*arg) || arg->gpa_base >= arg->gpa_top)
+		return -EINVAL;
+	size = arg->gpa_top - arg->gpa_base;
+	if (tdi->vm->find_mmio(tdi->base.kvm, arg->gpa_base, size, &pa))
+		return -EINVAL;
+
+	page = PHYS_PFN(pa) + SOFT_TSM_MMIO_OFFSET;
+	if (arg->pa_base && arg->pa_base != page << PAGE_SHIFT)
+		return -EINVAL;
+	if (!tdisp_report_has_tee(report, page, size >> PAGE_SHIFT))
+		return -EINVAL;
+	return 0;
 }
 
 static struct soft_obj *soft_find_obj(struct soft_dsm *dsm,
@@ -72,7 +101,7 @@ static struct soft_obj *soft_find_obj(struct soft_dsm *dsm,
 }
 
 static int soft_req_read_object(struct soft_dsm *dsm, struct soft_tdi *tdi,
-				struct pci_tsm_guest_req *req)
+				struct pci_tsm_req *req)
 {
 	const struct iommu_tsm_req_read_object *arg = req->req;
 	struct soft_obj *obj;
@@ -91,7 +120,7 @@ static int soft_req_read_object(struct soft_dsm *dsm, struct soft_tdi *tdi,
 }
 
 static int soft_req_object_info(struct soft_dsm *dsm, struct soft_tdi *tdi,
-				struct pci_tsm_guest_req *req)
+				struct pci_tsm_req *req)
 {
 	const struct iommu_tsm_req_object_info *arg = req->req;
 	struct soft_obj *obj;
@@ -109,7 +138,7 @@ static int soft_req_object_info(struct soft_dsm *dsm, struct soft_tdi *tdi,
 
 /* The other objects are fixed while the device is connected or bound */
 static int soft_req_regen_object(struct soft_dsm *dsm, struct soft_tdi *tdi,
-				 struct pci_tsm_guest_req *req)
+				 struct pci_tsm_req *req)
 {
 	const struct iommu_tsm_req_regen_object *arg = req->req;
 
@@ -122,19 +151,14 @@ static int soft_req_regen_object(struct soft_dsm *dsm, struct soft_tdi *tdi,
 	return soft_measure(dsm, arg->nonce);
 }
 
-static int soft_req_guest_msg(struct soft_dsm *dsm, struct soft_tdi *tdi,
-			      struct pci_tsm_guest_req *req)
+static int soft_msg_get_tdi_state(struct soft_dsm *dsm, struct soft_tdi *tdi,
+				  struct pci_tsm_req *req)
 {
-	const struct soft_tsm_msg *msg = req->req;
 	struct soft_tsm_msg_tdi_state rsp;
 	u8 state;
 	int rc;
 
-	if (req->req_len < sizeof(*msg))
-		return -EINVAL;
-	if (msg->type != SOFT_TSM_MSG_GET_TDI_STATE || msg->__reserved)
-		return -EOPNOTSUPP;
-	if (req->req_len != sizeof(*msg) || req->resp_size < sizeof(rsp))
+	if (req->resp_size < sizeof(rsp))
 		return -EINVAL;
 
 	rc = soft_tdi_state(dsm, tdi->base.pdev, &state);
@@ -148,10 +172,36 @@ static int soft_req_guest_msg(struct soft_dsm *dsm, struct soft_tdi *tdi,
 	return 0;
 }
 
+static int soft_req_guest_msg(struct soft_dsm *dsm, struct soft_tdi *tdi,
+			      struct pci_tsm_req *req)
+{
+	const struct soft_tsm_msg *msg = req->req;
+
+	if (req->req_len < sizeof(*msg))
+		return -EINVAL;
+	if (msg->__reserved)
+		return -EOPNOTSUPP;
+
+	switch (msg->type) {
+	case SOFT_TSM_MSG_GET_TDI_STATE:
+		if (req->req_len != sizeof(*msg))
+			return -EINVAL;
+		return soft_msg_get_tdi_state(dsm, tdi, req);
+	case SOFT_TSM_MSG_ENABLE_DMA:
+		if (req->req_len != sizeof(*msg))
+			return -EINVAL;
+		return soft_trusted_dma(tdi, true);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
 static int soft_req(struct soft_dsm *dsm, struct soft_tdi *tdi,
-		    struct pci_tsm_guest_req *req)
+		    struct pci_tsm_req *req)
 {
 	switch (req->op) {
+	case IOMMU_VDEVICE_TSM_REQ_VALIDATE_MMIO:
+		return soft_req_validate_mmio(tdi, req);
 	case IOMMU_VDEVICE_TSM_REQ_SET_TDI_STATE:
 		return soft_req_set_tdi_state(dsm, tdi, req);
 	case IOMMU_VDEVICE_TSM_REQ_READ_OBJECT:
@@ -167,7 +217,7 @@ static int soft_req(struct soft_dsm *dsm, struct soft_tdi *tdi,
 	}
 }
 
-int soft_guest_req(struct pci_tdi *base, struct pci_tsm_guest_req *req)
+int soft_guest_req(struct pci_tdi *base, struct pci_tsm_req *req)
 {
 	struct soft_dsm *dsm = to_soft_dsm(base->pdev);
 	int rc;

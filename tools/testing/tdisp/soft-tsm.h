@@ -46,6 +46,8 @@ struct soft_tsm_msg {
 
 /* Ask the device for the state of the TDI, it is not taken from memory */
 #define SOFT_TSM_MSG_GET_TDI_STATE	1
+/* The guest accepts DMA to its private memory; no response */
+#define SOFT_TSM_MSG_ENABLE_DMA		2
 
 struct soft_tsm_msg_tdi_state {
 	__u32 state;			/* TDISP_STATE_* */

@@ -17,6 +17,8 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
+#include <linux/tsm-vm.h>
+#include <trace/events/tsm.h>
 
 #include "internal.h"
 
@@ -101,7 +103,7 @@ static int soft_tdi_version(struct soft_dsm *dsm, struct pci_dev *pdev)
 	struct tdisp_span body;
 	int rc;
 
-	rc = soft_tdisp(dsm, len, &body);
+	rc = soft_tdisp(dsm, pdev, len, &body);
 	if (rc)
 		return rc;
 	return soft_outcome(dsm, tdisp_rsp_version(body));
@@ -115,7 +117,7 @@ static int soft_tdi_caps(struct soft_dsm *dsm, struct pci_dev *pdev,
 	struct tdisp_span body;
 	int rc;
 
-	rc = soft_tdisp(dsm, len, &body);
+	rc = soft_tdisp(dsm, pdev, len, &body);
 	if (rc)
 		return rc;
 	return soft_outcome(dsm, tdisp_rsp_capabilities(body, caps));
@@ -128,10 +130,13 @@ int soft_tdi_state(struct soft_dsm *dsm, struct pci_dev *pdev, u8 *state)
 	struct tdisp_span body;
 	int rc;
 
-	rc = soft_tdisp(dsm, len, &body);
+	rc = soft_tdisp(dsm, pdev, len, &body);
 	if (rc)
 		return rc;
-	return soft_outcome(dsm, tdisp_rsp_state(body, state));
+	rc = soft_outcome(dsm, tdisp_rsp_state(body, state));
+	if (!rc)
+		trace_tsm_tdi_state(pdev, *state);
+	return rc;
 }
 
 /* Is the TDI, as the device says, where @req_code leads to? */
@@ -157,7 +162,7 @@ static int soft_read_report(struct soft_dsm *dsm, struct pci_dev *pdev,
 	struct tdisp_span body;
 	int rc;
 
-	rc = soft_tdisp(dsm, len, &body);
+	rc = soft_tdisp(dsm, pdev, len, &body);
 	if (rc)
 		return rc;
 	return soft_outcome(dsm, tdisp_rsp_report(body, portion, bytes));
@@ -177,7 +182,7 @@ static int soft_tdi_stop_once(struct soft_dsm *dsm, struct pci_dev *pdev)
 	struct tdisp_span body;
 	int rc;
 
-	rc = soft_tdisp(dsm, len, &body);
+	rc = soft_tdisp(dsm, pdev, len, &body);
 	if (rc)
 		return rc;
 	return soft_outcome(dsm, tdisp_rsp_empty(body));
@@ -266,7 +271,7 @@ static int soft_tdi_lock(struct soft_dsm *dsm, struct soft_tdi *tdi)
 			     caps.lock_flags & TDISP_LOCK_NO_FW_UPDATE,
 			     dsm->ide ? dsm->ide->stream_id : 0,
 			     SOFT_TSM_MMIO_OFFSET);
-	rc = soft_tdisp(dsm, len, &body);
+	rc = soft_tdisp(dsm, pdev, len, &body);
 	/* Not if it was refused or not sent */
 	tdi->locked = rc != -EIO && rc != -EINTR;
 	if (rc)
@@ -305,6 +310,35 @@ static void soft_hold_page(struct soft_tdi *tdi)
 	tdi->page = NULL;
 }
 
+/* Firmware knows functions by their routing ID */
+static bool soft_same_fn(struct pci_dev *a, struct pci_dev *b)
+{
+	return pci_domain_nr(a->bus) == pci_domain_nr(b->bus) &&
+	       pci_dev_id(a) == pci_dev_id(b);
+}
+
+/*
+ * A function that was removed with a TDI that was not released comes back as
+ * another device: it takes over the pages, and the quarantine.
+ */
+void soft_held_adopt(struct pci_dev *pdev)
+{
+	struct page *page;
+
+	guard(mutex)(&soft_held_lock);
+	list_for_each_entry(page, &soft_held, lru) {
+		struct pci_dev *old = (struct pci_dev *)page_private(page);
+
+		if (old == pdev || !soft_same_fn(old, pdev))
+			continue;
+		set_page_private(page, (unsigned long)pci_dev_get(pdev));
+		pci_tsm_hold_memory(pdev, PAGE_SIZE);
+		pci_tsm_quarantine(pdev);
+		pci_tsm_hold_memory(old, -(long)PAGE_SIZE);
+		pci_dev_put(old);
+	}
+}
+
 /* The TDI is released, so are its pages */
 void soft_held_free(struct pci_dev *pdev)
 {
@@ -341,8 +375,15 @@ static void soft_tdi_free(struct soft_tdi *tdi)
 {
 	if (!tdi)
 		return;
-	if (tdi->page)
+	if (tdi->vm)
+		tsm_vm_put(tdi->vm);
+	if (tdi->page) {
+		u64 start = soft_trace_start();
+
 		__free_page(tdi->page);
+		trace_tsm_fw_call(&tdi->base.pdev->dev, "TDI_FREE", 0, 0,
+				  start);
+	}
 	soft_obj_clear(&tdi->report);
 	memzero_explicit(tdi->nonce, sizeof(tdi->nonce));
 	kfree(tdi);
@@ -358,6 +399,9 @@ struct pci_tdi *soft_bind(struct pci_dev *pdev, struct pci_tsm_client *client,
 			  struct kvm *kvm, u32 tdi_id)
 {
 	struct soft_dsm *dsm = to_soft_dsm(pdev);
+	const struct tsm_vm_provider *vm;
+	struct tsm_vm_handle handle;
+	u64 start;
 	int rc;
 
 	lockdep_assert_held(&dsm->pf0.lock);
@@ -366,11 +410,25 @@ struct pci_tdi *soft_bind(struct pci_dev *pdev, struct pci_tsm_client *client,
 		kzalloc_obj(*tdi, GFP_KERNEL_ACCOUNT);
 	if (!tdi)
 		return ERR_PTR(-ENOMEM);
+
+	vm = tsm_vm_get(TSM_VM_SW_PROTECTED, kvm);
+	if (IS_ERR(vm))
+		return ERR_CAST(vm);
+	tdi->vm = vm;
+	/* What firmware would be told */
+	rc = vm->get_handle(kvm, &handle);
+	if (rc)
+		return ERR_PTR(rc);
+
+	start = soft_trace_start();
 	tdi->page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!tdi->page)
 		return ERR_PTR(-ENOMEM);
 	pci_tsm_tdi_constructor(pdev, &tdi->base, client, kvm, tdi_id);
+	trace_tsm_fw_call(&pdev->dev, "TDI_CREATE", 0, 0, start);
 
+	/* Until the guest accepts it */
+	soft_bench_dma(pdev, false);
 	dsm->code = 0;
 	dsm->client = client;
 	rc = soft_tdi_lock(dsm, tdi);
@@ -391,6 +449,20 @@ struct pci_tdi *soft_bind(struct pci_dev *pdev, struct pci_tsm_client *client,
 		}
 	}
 	return ERR_PTR(rc);
+}
+
+/*
+ * The owner has a part in it on some architectures. Where it has none, switching
+ * on is the firmware's business alone.
+ */
+int soft_trusted_dma(struct soft_tdi *tdi, bool on)
+{
+	int rc = pci_tsm_trusted_dma(&tdi->base, on);
+
+	if (rc && rc != -EOPNOTSUPP)
+		return rc;
+	soft_bench_dma(tdi->base.pdev, on);
+	return 0;
 }
 
 static int soft_tdi_release(struct soft_dsm *dsm, struct pci_dev *pdev)
@@ -426,9 +498,12 @@ int soft_unbind(struct pci_tdi *base)
 			break;
 		case SOFT_STEP_REVOKE:
 			pci_tsm_revoke_mmio(&tdi->base);
+			/* There is nothing left of this device */
+			WARN_ON_ONCE(tdi->vm->unmap_mmio(base->kvm, 0,
+							 PAGE_ALIGN_DOWN(U64_MAX)));
 			break;
 		case SOFT_STEP_DMA_OFF:
-			pci_tsm_trusted_dma(&tdi->base, false);
+			soft_trusted_dma(tdi, false);
 			break;
 		}
 	}

@@ -15,6 +15,7 @@
 #define TDISP_TESTDEV_VENDOR		0x1b36
 #define TDISP_TESTDEV_DEVICE		0x00f0
 #define TDISP_TESTCTL_DEVICE		0x00f1
+#define TDISP_TESTVF_DEVICE		0x00f2	/* of VFs */
 
 /* BARs of tdisp-testdev */
 #define TDISP_BAR_REGS			0	/* 16 KiB */
@@ -24,12 +25,12 @@
 
 /*
  * BAR 0, page 0. TEE memory: in RUN a T=0 access reads all ones and writes
- * nothing, in ERROR any access does.
+ * nothing, in ERROR any access does, in other states a T=1 access.
  */
 #define TDISP_REG_ID			0x00
 #define TDISP_REG_ID_VALUE		0x49445054	/* "TPDI" */
 #define TDISP_REG_VERSION		0x04	/* 1 */
-#define TDISP_REG_FUNCTION		0x08	/* function number */
+#define TDISP_REG_FUNCTION		0x08	/* number of the function, or VF */
 #define TDISP_REG_MEM_SIZE		0x0c	/* of BAR 2 */
 #define TDISP_REG_SCRATCH0		0x10
 #define TDISP_REG_SCRATCH1		0x14
@@ -65,10 +66,11 @@
 #define TDISP_CTL_MAGIC			0x00
 #define TDISP_CTL_MAGIC_VALUE		0x4c544354	/* "TCTL" */
 #define TDISP_CTL_VERSION		0x04	/* 1 */
-#define TDISP_CTL_COUNT			0x08	/* test functions */
+#define TDISP_CTL_COUNT			0x08	/* test functions, all VFs too */
 #define TDISP_CTL_SELECT		0x0c	/* RW, index */
 #define TDISP_CTL_RID			0x10	/* bus << 8 | devfn */
 #define TDISP_CTL_STATE			0x14	/* TDISP_STATE_* */
+#define TDISP_CTL_PRESENT		0x18	/* 0: removed, or VF not enabled */
 #define TDISP_CTL_LOCK_ERROR		0x20	/* RW "x-lock-error": TDISP error code */
 #define TDISP_CTL_WRONG_NONCE		0x24	/* RW "x-wrong-nonce": LOCK lies */
 #define TDISP_CTL_STALL_MS		0x28	/* RW "x-stall-ms": each response */
@@ -79,6 +81,21 @@
 #define TDISP_CTL_STOP_ERROR		0x3c	/* RW "x-stop-error": TDISP error code */
 #define TDISP_CTL_FORCE_ERROR		0x40	/* RW: 1 = LOCKED, RUN drop to ERROR */
 #define TDISP_CTL_TRUSTED_DMA		0x44	/* RW: T=1 DMA let through, 1 at start */
+#define TDISP_CTL_TEE_PAGES		0x48	/* pages that are marked, see below */
+
+/*
+ * Not behind the selector, for the kernel, which knows what CPUs do for a TEE:
+ * pages of 4 KiB of the machine's memory that are mapped as private MMIO of a
+ * VM. An access to them by a processor that runs a guest is T=1. A write of
+ * TEE_MARK takes TEE_COUNT pages from number TEE_PAGE on. All write-only.
+ */
+#define TDISP_CTL_TEE_PAGE		0x60
+#define TDISP_CTL_TEE_COUNT		0x64
+#define TDISP_CTL_TEE_MARK		0x68	/* 1 = are private, 0 = are not */
+/* Sets TDISP_CTL_TRUSTED_DMA of a function, likewise */
+#define TDISP_CTL_DMA_SWITCH		0x6c
+#define TDISP_CTL_DMA_RID		0xffff
+#define TDISP_CTL_DMA_ON		0x10000
 
 #define TDISP_CTL_LOG_COUNT		0x80	/* entries written since start or reset */
 #define TDISP_CTL_LOG_RESET		0x84	/* write empties the log */
@@ -111,6 +128,7 @@
 #define TDISP_EV_REMOVED		13	/* new value */
 #define TDISP_EV_SESSION		14	/* session id, 1 = opened or 0 = ended */
 #define TDISP_EV_POWER			15	/* new D-state */
+#define TDISP_EV_VF			16	/* 1 = enabled or 0 = disabled */
 
 /* Reasons of a state change */
 #define TDISP_WHY_MESSAGE		0	/* LOCK, START, STOP */
@@ -124,5 +142,6 @@
 #define TDISP_WHY_SESSION		8	/* SPDM session lost */
 #define TDISP_WHY_POWER			9	/* left D0 */
 #define TDISP_WHY_MSIX			10	/* MSI-X changed under LOCK_MSIX */
+#define TDISP_WHY_VF			11	/* VF disabled */
 
 #endif /* TDISP_TESTDEV_H */

@@ -219,6 +219,26 @@ u64 tdisp_report_check(struct tdisp_span report)
 	return 0;
 }
 
+/* Are these pages, as reported, inside of one range that is for a TEE? */
+bool tdisp_report_has_tee(struct tdisp_span report, u64 page, u64 npages)
+{
+	const u8 *rec = report.data + TDISP_REPORT_RANGES_OFF;
+	u32 nr = get_unaligned_le32(report.data +
+				    TDISP_REPORT_RANGE_COUNT_OFF);
+
+	for (; nr--; rec += TDISP_REPORT_RANGE_SIZE) {
+		u64 first = get_unaligned_le64(rec +
+					       TDISP_RANGE_FIRST_PAGE_OFF);
+		u32 pages = get_unaligned_le32(rec + TDISP_RANGE_PAGES_OFF);
+		u16 attr = get_unaligned_le16(rec + TDISP_RANGE_ATTR_OFF);
+
+		if (!(attr & TDISP_RANGE_NON_TEE) && page >= first &&
+		    npages <= pages && page - first <= pages - npages)
+			return true;
+	}
+	return false;
+}
+
 size_t ide_km_req_key_set(u8 *buf, u8 object, u8 stream_id, u8 sub_stream)
 {
 	memset(buf, 0, IDE_KM_HDR_SIZE);

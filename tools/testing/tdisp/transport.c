@@ -7,6 +7,7 @@
 #include <linux/pci-doe.h>
 #include <linux/sched/signal.h>
 #include <linux/unaligned.h>
+#include <trace/events/tsm.h>
 
 #include "internal.h"
 
@@ -35,6 +36,12 @@ int soft_outcome(struct soft_dsm *dsm, u64 code)
 {
 	dsm->code = code;
 	return soft_errno(code);
+}
+
+/* When the exchange started, for whoever watches */
+u64 soft_trace_start(void)
+{
+	return trace_tsm_fw_call_enabled() ? ktime_get_ns() : 0;
 }
 
 static bool soft_aborted(struct soft_dsm *dsm)
@@ -82,14 +89,58 @@ static int soft_doe(struct soft_dsm *dsm, u8 type, size_t len,
 	return 0;
 }
 
+/* What trace events call the messages, TDISP's by their lower seven bits */
+#define SOFT_NAME(code) \
+	[(code) & 0x7f] = #code
+
+static const char * const soft_spdm_names[0x80] = {
+	SOFT_NAME(SPDM_GET_CERTIFICATE),
+	SOFT_NAME(SPDM_GET_VERSION),
+	SOFT_NAME(SPDM_GET_MEASUREMENTS),
+	SOFT_NAME(SPDM_GET_CAPABILITIES),
+	SOFT_NAME(SPDM_NEGOTIATE_ALGORITHMS),
+	SOFT_NAME(SPDM_PSK_EXCHANGE),
+	SOFT_NAME(SPDM_PSK_FINISH),
+	SOFT_NAME(SPDM_END_SESSION),
+};
+
+static const char * const soft_ide_km_names[0x80] = {
+	SOFT_NAME(IDE_KM_KEY_PROG),
+	SOFT_NAME(IDE_KM_K_SET_GO),
+	SOFT_NAME(IDE_KM_K_SET_STOP),
+};
+
+static const char * const soft_tdisp_names[0x80] = {
+	SOFT_NAME(TDISP_GET_VERSION),
+	SOFT_NAME(TDISP_GET_CAPABILITIES),
+	SOFT_NAME(TDISP_LOCK_INTERFACE),
+	SOFT_NAME(TDISP_GET_INTERFACE_REPORT),
+	SOFT_NAME(TDISP_GET_INTERFACE_STATE),
+	SOFT_NAME(TDISP_START_INTERFACE),
+	SOFT_NAME(TDISP_STOP_INTERFACE),
+};
+
+/* The exchange is a call of firmware, had the platform any */
+static void soft_trace(struct soft_dsm *dsm, struct pci_dev *pdev,
+		       const char * const *names, u8 code, int rc, u64 start)
+{
+	trace_tsm_fw_call(&pdev->dev, names[code & 0x7f], rc, dsm->code, start);
+}
+
 /* Exchange an SPDM message of @len bytes, in dsm->req, in the plain */
 int soft_spdm(struct soft_dsm *dsm, size_t len, struct tdisp_span *rsp)
 {
-	return soft_doe(dsm, PCI_DOE_FEATURE_CMA, len, rsp);
+	u64 start = soft_trace_start();
+	int rc;
+
+	rc = soft_doe(dsm, PCI_DOE_FEATURE_CMA, len, rsp);
+	soft_trace(dsm, dsm->pf0.base_tsm.pdev, soft_spdm_names, dsm->req[1],
+		   rc, start);
+	return rc;
 }
 
-/* Exchange an SPDM message of @len bytes, at SOFT_APP(), in the session */
-int soft_secured(struct soft_dsm *dsm, size_t len, struct tdisp_span *app)
+static int soft_session(struct soft_dsm *dsm, size_t len,
+			struct tdisp_span *app)
 {
 	struct tdisp_span record;
 	int rc;
@@ -101,6 +152,18 @@ int soft_secured(struct soft_dsm *dsm, size_t len, struct tdisp_span *app)
 	return soft_outcome(dsm, spdm_open(record, dsm->session_id, app));
 }
 
+/* Exchange an SPDM message of @len bytes, at SOFT_APP(), in the session */
+int soft_secured(struct soft_dsm *dsm, size_t len, struct tdisp_span *app)
+{
+	u64 start = soft_trace_start();
+	int rc;
+
+	rc = soft_session(dsm, len, app);
+	soft_trace(dsm, dsm->pf0.base_tsm.pdev, soft_spdm_names,
+		   SOFT_APP(dsm)[1], rc, start);
+	return rc;
+}
+
 static int soft_vdm(struct soft_dsm *dsm, u8 protocol, size_t len,
 		    struct tdisp_span *payload)
 {
@@ -108,7 +171,7 @@ static int soft_vdm(struct soft_dsm *dsm, u8 protocol, size_t len,
 	int rc;
 
 	len = spdm_req_vdm(SOFT_APP(dsm), protocol, len);
-	rc = soft_secured(dsm, len, &app);
+	rc = soft_session(dsm, len, &app);
 	if (rc)
 		return rc;
 	return soft_outcome(dsm, spdm_rsp_vdm(app, protocol, payload));
@@ -117,21 +180,30 @@ static int soft_vdm(struct soft_dsm *dsm, u8 protocol, size_t len,
 /* Exchange an IDE_KM message of @len bytes, at SOFT_VDM() */
 int soft_ide_km(struct soft_dsm *dsm, size_t len, struct tdisp_span *msg)
 {
-	return soft_vdm(dsm, SPDM_VDM_PROTO_IDE_KM, len, msg);
+	u64 start = soft_trace_start();
+	int rc;
+
+	rc = soft_vdm(dsm, SPDM_VDM_PROTO_IDE_KM, len, msg);
+	soft_trace(dsm, dsm->pf0.base_tsm.pdev, soft_ide_km_names,
+		   SOFT_VDM(dsm)[0], rc, start);
+	return rc;
 }
 
-/* Exchange a TDISP message of @len bytes, at SOFT_VDM() */
-int soft_tdisp(struct soft_dsm *dsm, size_t len, struct tdisp_span *body)
+/* Exchange a TDISP message of @len bytes, at SOFT_VDM(), about @pdev */
+int soft_tdisp(struct soft_dsm *dsm, struct pci_dev *pdev, size_t len,
+	       struct tdisp_span *body)
 {
 	/* The response overwrites nothing of the request */
 	u8 req_code = SOFT_VDM(dsm)[1];
 	u32 function_id = get_unaligned_le32(SOFT_VDM(dsm) + 4);
+	u64 start = soft_trace_start();
 	struct tdisp_span msg;
 	int rc;
 
 	rc = soft_vdm(dsm, SPDM_VDM_PROTO_TDISP, len, &msg);
-	if (rc)
-		return rc;
-	return soft_outcome(dsm, tdisp_rsp_check(msg, req_code, function_id,
-						 body));
+	if (!rc)
+		rc = soft_outcome(dsm, tdisp_rsp_check(msg, req_code,
+						       function_id, body));
+	soft_trace(dsm, pdev, soft_tdisp_names, req_code, rc, start);
+	return rc;
 }

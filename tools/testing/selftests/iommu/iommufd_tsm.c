@@ -86,6 +86,23 @@ TEST_F(viommu_tsm, hwpt)
 			      IOMMU_VIOMMU_TYPE_TSM, NULL, 0, &viommu_id);
 }
 
+/* A driver that refuses its own type leaves nothing behind either */
+TEST_F(viommu_tsm, other_type_refused)
+{
+	struct iommu_viommu_selftest data = {};
+	uint32_t parent_hwpt_id;
+	uint32_t viommu_id;
+
+	test_cmd_hwpt_alloc(self->device_id, self->ioas_id,
+			    IOMMU_HWPT_ALLOC_NEST_PARENT, &parent_hwpt_id);
+	test_err_viommu_alloc(EINVAL, self->device_id, parent_hwpt_id,
+			      IOMMU_VIOMMU_TYPE_SELFTEST, &data, 1, NULL);
+	test_cmd_viommu_alloc(self->device_id, parent_hwpt_id,
+			      IOMMU_VIOMMU_TYPE_TSM, NULL, 0, &viommu_id);
+	test_ioctl_destroy(viommu_id);
+	test_ioctl_destroy(parent_hwpt_id);
+}
+
 TEST_F(viommu_tsm, device)
 {
 	uint32_t viommu_id;
@@ -386,6 +403,14 @@ TEST_F(vdevice_tsm, bind_virt_id)
 	EXPECT_EQ(UINT32_MAX, state.tsm_state.out_tdi_id);
 }
 
+/* Not connected any more; what the driver has closed stays closed */
+#define LOST                                              \
+	(MOCK_TSM_STATE_PINNED | MOCK_TSM_STATE_PREPARED | \
+	 MOCK_TSM_STATE_REVOKED)
+#define QUARANTINE                                               \
+	(MOCK_TSM_STATE_CONNECTED | MOCK_TSM_STATE_QUARANTINED | \
+	 MOCK_TSM_STATE_PREPARED | MOCK_TSM_STATE_REVOKED)
+
 TEST_F(vdevice_tsm, bind_not_connected)
 {
 	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_CONNECT, 0);
@@ -403,6 +428,133 @@ TEST_F(vdevice_tsm, bind_unsupported)
 	check_unbound(self->device_id);
 	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_CAN_BIND, 1);
 	test_cmd_bind(self->vdev_id);
+}
+
+/* The driver of the device is asked last, and not for nothing */
+TEST_F(vdevice_tsm, bind_unfit)
+{
+	struct iommu_test_cmd state;
+
+	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_UNFIT, 1);
+	test_err_bind(EBUSY, self->vdev_id);
+	check_unbound(self->device_id);
+	test_err_unbind(ENOTCONN, self->vdev_id);
+	test_cmd_tsm_state(self->device_id, &state);
+	EXPECT_EQ(0, state.tsm_state.out_nr_binds);
+
+	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_CONNECT, 0);
+	test_err_bind(ENXIO, self->vdev_id);
+	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_UNFIT, 0);
+	test_err_bind(ENXIO, self->vdev_id);
+	check_tsm(self->device_id, 0, IOMMU_TSM_TDI_UNLOCKED);
+	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_CONNECT, 1);
+	test_cmd_bind(self->vdev_id);
+	check_bound(self->device_id);
+}
+
+/*
+ * Each edge of tsm_transitions[] in drivers/iommu/iommufd/tsm.c, and what is no
+ * edge. The kernel warns of a transition that is not in there.
+ */
+enum edge {
+	EDGE_BIND,
+	EDGE_BIND_FAILS,
+	EDGE_UNBIND,
+	EDGE_LOSS,
+	EDGE_DESTROY,
+	EDGE_CLOSE,
+};
+
+enum state {
+	STATE_UNBOUND,
+	STATE_BOUND,
+	STATE_LOST,
+};
+
+static const struct {
+	enum state from;
+	enum edge edge;
+	int error;
+	enum state to;
+} transitions[] = {
+	{ STATE_UNBOUND, EDGE_BIND, 0, STATE_BOUND },
+	{ STATE_UNBOUND, EDGE_BIND_FAILS, EIO, STATE_UNBOUND },
+	{ STATE_UNBOUND, EDGE_UNBIND, ENOTCONN, STATE_UNBOUND },
+	{ STATE_UNBOUND, EDGE_LOSS, 0, STATE_UNBOUND },
+	{ STATE_UNBOUND, EDGE_DESTROY, 0, STATE_UNBOUND },
+	{ STATE_UNBOUND, EDGE_CLOSE, 0, STATE_UNBOUND },
+	{ STATE_BOUND, EDGE_BIND, EALREADY, STATE_BOUND },
+	{ STATE_BOUND, EDGE_UNBIND, 0, STATE_UNBOUND },
+	{ STATE_BOUND, EDGE_LOSS, 0, STATE_LOST },
+	{ STATE_BOUND, EDGE_DESTROY, 0, STATE_UNBOUND },
+	{ STATE_BOUND, EDGE_CLOSE, 0, STATE_UNBOUND },
+	{ STATE_LOST, EDGE_BIND, ENOTCONN, STATE_LOST },
+	{ STATE_LOST, EDGE_UNBIND, 0, STATE_UNBOUND },
+	{ STATE_LOST, EDGE_LOSS, 0, STATE_LOST },
+	{ STATE_LOST, EDGE_DESTROY, 0, STATE_UNBOUND },
+	{ STATE_LOST, EDGE_CLOSE, 0, STATE_UNBOUND },
+};
+
+TEST_F(vdevice_tsm, transitions)
+{
+	const __u32 connected = MOCK_TSM_STATE_CONNECTED;
+	const __u32 flags[] = {
+		[STATE_UNBOUND] = connected,
+		[STATE_BOUND] = connected | MOCK_TSM_STATE_BOUND |
+				MOCK_TSM_STATE_PINNED | MOCK_TSM_STATE_PREPARED,
+		[STATE_LOST] = connected | LOST,
+	};
+	struct iommu_test_cmd state;
+	struct tsm_dev dev;
+	int i, rc;
+	__u32 op;
+
+	for (i = 0; i != ARRAY_SIZE(transitions); i++) {
+		enum edge edge = transitions[i].edge;
+
+		ASSERT_EQ(0, tsm_dev_setup(self->fd, self->ioas_id, &dev));
+		if (transitions[i].from != STATE_UNBOUND)
+			test_cmd_bind(dev.vdev_id);
+		if (transitions[i].from == STATE_LOST)
+			test_cmd_tsm_ctl(dev.device_id, MOCK_TSM_CTL_CONNECT,
+					 0);
+		test_cmd_tsm_ctl(dev.device_id, MOCK_TSM_CTL_CONNECT, 1);
+
+		if (edge == EDGE_BIND_FAILS)
+			test_cmd_tsm_next_bind(dev.device_id, EIO);
+		op = edge == EDGE_UNBIND ? IOMMU_VDEVICE_TSM_OP_UNBIND :
+					   IOMMU_VDEVICE_TSM_OP_BIND;
+		rc = 0;
+		switch (edge) {
+		case EDGE_BIND:
+		case EDGE_BIND_FAILS:
+		case EDGE_UNBIND:
+			rc = _test_cmd_vdevice_tsm_op(self->fd, dev.vdev_id, op,
+						      0);
+			break;
+		case EDGE_LOSS:
+			test_cmd_tsm_ctl(dev.device_id, MOCK_TSM_CTL_CONNECT,
+					 0);
+			test_cmd_tsm_ctl(dev.device_id, MOCK_TSM_CTL_CONNECT,
+					 1);
+			break;
+		case EDGE_DESTROY:
+			test_ioctl_destroy(dev.vdev_id);
+			break;
+		case EDGE_CLOSE:
+			test_cmd_tsm_close(dev.device_id);
+			break;
+		}
+		EXPECT_EQ(transitions[i].error, rc ? errno : 0) {
+			TH_LOG("transition %d", i);
+		}
+		test_cmd_tsm_state(dev.device_id, &state);
+		EXPECT_EQ(flags[transitions[i].to],
+			  state.tsm_state.out_flags) {
+			TH_LOG("transition %d", i);
+		}
+		test_ioctl_destroy(dev.stdev_id);
+	}
 }
 
 TEST_F(vdevice_tsm, bind_twice)
@@ -469,8 +621,7 @@ TEST_F(vdevice_tsm, lost)
 	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_CONNECT, 0);
 
 	/* Unbound, but the attachment stays until it is acknowledged */
-	check_tsm(self->device_id, MOCK_TSM_STATE_PINNED,
-		  IOMMU_TSM_TDI_UNLOCKED);
+	check_tsm(self->device_id, LOST, IOMMU_TSM_TDI_UNLOCKED);
 	test_err_bind(ENOTCONN, self->vdev_id);
 	test_err_ping(ENOTCONN, self->vdev_id);
 
@@ -520,8 +671,6 @@ TEST_F(vdevice_tsm, lost_other_owner)
 		  IOMMU_TSM_TDI_LOCKED);
 }
 
-#define QUARANTINE (MOCK_TSM_STATE_CONNECTED | MOCK_TSM_STATE_QUARANTINED)
-
 TEST_F(vdevice_tsm, quarantine)
 {
 	uint32_t vdev_id;
@@ -551,6 +700,11 @@ TEST_F(vdevice_tsm, quarantine)
 
 	/* Until the TSM confirms that it has let go */
 	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_HOLD, 0);
+	check_tsm(self->device_id, QUARANTINE & ~MOCK_TSM_STATE_QUARANTINED,
+		  IOMMU_TSM_TDI_UNLOCKED);
+	/* And the VMM has seen it */
+	test_cmd_unbind(vdev_id);
+	check_unbound(self->device_id);
 	test_err_unbind(ENOTCONN, vdev_id);
 	test_cmd_bind(vdev_id);
 	test_cmd_unbind(vdev_id);
@@ -563,8 +717,7 @@ TEST_F(vdevice_tsm, quarantine_lost)
 	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_HOLD, 1);
 	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_CONNECT, 0);
 	check_tsm(self->device_id,
-		  MOCK_TSM_STATE_QUARANTINED | MOCK_TSM_STATE_PINNED,
-		  IOMMU_TSM_TDI_LOCKED);
+		  MOCK_TSM_STATE_QUARANTINED | LOST, IOMMU_TSM_TDI_LOCKED);
 	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_CONNECT, 1);
 	test_err_bind(ENOTCONN, self->vdev_id);
 	/* Acknowledges the loss, and there is bad news */
@@ -580,10 +733,12 @@ TEST_F(vdevice_tsm, quarantine_bind)
 	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_HOLD, 1);
 	test_cmd_tsm_next_bind(self->device_id, EIO);
 	test_err_bind(EIO, self->vdev_id);
-	check_tsm(self->device_id, QUARANTINE, IOMMU_TSM_TDI_UNLOCKED);
+	check_tsm(self->device_id, QUARANTINE & ~MOCK_TSM_STATE_REVOKED,
+		  IOMMU_TSM_TDI_UNLOCKED);
 	test_err_bind(EUCLEAN, self->vdev_id);
 	test_err_unbind(EUCLEAN, self->vdev_id);
 	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_HOLD, 0);
+	test_cmd_unbind(self->vdev_id);
 	test_err_unbind(ENOTCONN, self->vdev_id);
 	test_cmd_bind(self->vdev_id);
 }
@@ -1423,7 +1578,7 @@ TEST_F(vdevice_tsm_req, set_tdi_state)
 {
 	const __u32 op = IOMMU_VDEVICE_TSM_REQ_SET_TDI_STATE;
 	const __u32 flags = MOCK_TSM_STATE_CONNECTED | MOCK_TSM_STATE_BOUND |
-			    MOCK_TSM_STATE_PINNED;
+			    MOCK_TSM_STATE_PINNED | MOCK_TSM_STATE_PREPARED;
 	struct iommu_tsm_req_set_tdi_state set;
 	__u64 tsm_code = NO_TSM_CODE;
 
@@ -1687,6 +1842,55 @@ TEST_F(vdevice_tsm_slow, kill)
 	test_cmd_bind(self->vdev_id);
 }
 
+/* In an uninterruptible sleep, which a wait for a mutex is, killable or not */
+static bool wait_for_sleep(pid_t pid)
+{
+	unsigned long end = now_ms() + 5000;
+	char name[32], state = 0;
+	FILE *file;
+
+	snprintf(name, sizeof(name), "/proc/%d/stat", pid);
+	while (now_ms() < end) {
+		file = fopen(name, "r");
+		if (!file || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+			state = 0;
+		if (file)
+			fclose(file);
+		if (state == 'D')
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+/* Nor does who only waits for his turn, which changes nothing for the other */
+TEST_F(vdevice_tsm_slow, kill_waiter)
+{
+	unsigned long start = now_ms();
+	struct slow_op op;
+	pid_t child;
+	int status;
+
+	slow_op_start(_metadata, &op, self->fd, &self->dev, variant->req);
+	child = fork();
+	if (!child) {
+		slow_op_do(&op);
+		_exit(1);
+	}
+	ASSERT_NE(-1, child);
+	ASSERT_TRUE(wait_for_sleep(child));
+	ASSERT_EQ(0, kill(child, SIGKILL));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_LT(now_ms() - start, SLOW_TOTAL_MS);
+
+	ASSERT_EQ(0, pthread_join(op.thread, NULL));
+	EXPECT_EQ(0, op.rc);
+	check_bound(self->device_id);
+	test_cmd_unbind(self->vdev_id);
+	check_unbound(self->device_id);
+}
+
 /* A device that goes away does not wait for all of it */
 TEST_F(vdevice_tsm_slow, destroy_device)
 {
@@ -1753,8 +1957,7 @@ TEST_F(vdevice_tsm_slow, disconnect)
 	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_CONNECT, 0);
 	ASSERT_EQ(0, pthread_join(op.thread, NULL));
 	EXPECT_EQ(0, op.rc);
-	check_tsm(self->device_id, MOCK_TSM_STATE_PINNED,
-		  IOMMU_TSM_TDI_UNLOCKED);
+	check_tsm(self->device_id, LOST, IOMMU_TSM_TDI_UNLOCKED);
 	test_err_bind(ENOTCONN, self->vdev_id);
 	test_cmd_unbind(self->vdev_id);
 }

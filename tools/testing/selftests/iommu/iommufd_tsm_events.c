@@ -472,6 +472,35 @@ TEST_F(tsm_event, veventq_alloc_waits)
 		     IOMMU_TSM_REASON_DISCONNECT);
 }
 
+/* Or can never write it: then there is no queue */
+TEST_F(tsm_event, veventq_alloc_fault)
+{
+	struct iommu_veventq_alloc *cmd;
+
+	close(self->event_fd);
+	test_ioctl_destroy(self->queue_id);
+	cmd = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, cmd);
+	*cmd = (struct iommu_veventq_alloc){
+		.size = sizeof(*cmd),
+		.type = IOMMU_VEVENTQ_TYPE_TSM,
+		.veventq_depth = 4,
+		.viommu_id = self->viommu_id,
+	};
+	ASSERT_EQ(0, mprotect(cmd, PAGE_SIZE, PROT_READ));
+	EXPECT_ERRNO(EFAULT, ioctl(self->fd, IOMMU_VEVENTQ_ALLOC, cmd));
+	munmap(cmd, PAGE_SIZE);
+
+	/* A vIOMMU has one of each type, and takes this one */
+	test_cmd_veventq_alloc(self->viommu_id, IOMMU_VEVENTQ_TYPE_TSM, 4,
+			       &self->queue_id, &self->event_fd);
+	test_cmd_bind(self->vdev_id);
+	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_TDI_ERROR, 0);
+	expect_event(self->event_fd, VIRT_ID, IOMMU_TSM_EVENT_TDI_ERROR,
+		     IOMMU_TSM_REASON_DEVICE);
+}
+
 /*
  * A request that cannot read its payload or write its response holds nothing:
  * its own vDEVICE can be destroyed meanwhile

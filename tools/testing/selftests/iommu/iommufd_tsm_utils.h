@@ -70,7 +70,8 @@ static int _test_cmd_ping(int fd, __u32 vdev_id, __u32 op, __u32 tvm_arch)
 #define check_bound(device_id)                                        \
 	check_tsm(device_id,                                          \
 		  MOCK_TSM_STATE_CONNECTED | MOCK_TSM_STATE_BOUND |   \
-			  MOCK_TSM_STATE_PINNED,                      \
+			  MOCK_TSM_STATE_PINNED |                     \
+			  MOCK_TSM_STATE_PREPARED,                    \
 		  IOMMU_TSM_TDI_LOCKED)
 
 static unsigned long now_ms(void)

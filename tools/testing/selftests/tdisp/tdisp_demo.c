@@ -330,6 +330,20 @@ static const char *link_state(void)
 						   "IDE stream secure";
 }
 
+/* No way for the host to the MMIO of the device, or all of them */
+static int check_mmio(bool open)
+{
+	u32 val;
+
+	if (mmio_read32(tdi.vfio->bars[TDISP_BAR_REGS].vaddr, &val) !=
+	    (open ? 0 : -EFAULT))
+		return -EBADMSG;
+	if (region_read32(&tdi, TDISP_BAR_REGS, TDISP_REG_ID, &val) !=
+	    (open ? 0 : -EBUSY))
+		return -EBADMSG;
+	return 0;
+}
+
 static void show(void)
 {
 	const char *bdf = setup.fn->bdf;
@@ -359,6 +373,8 @@ static void show(void)
 
 	fault_now(false);
 	STEP(TSM, do_bind(), "BIND: the device is locked for the VM");
+	STEP(VFIO, check_mmio(false),
+	     "BAR 0 is closed: mapping SIGBUS, region EBUSY");
 	fault_now(true);
 	STEP(DEVICE, check_state(TDISP_STATE_LOCKED),
 	     "is asked for its state: locked");
@@ -375,6 +391,7 @@ static void show(void)
 	     "is asked for its state: run");
 	STEP(TSM, do_unbind(), "UNBIND: the device is taken back");
 	STEP(DEVICE, is_unlocked(), "is unlocked");
+	STEP(VFIO, check_mmio(true), "BAR 0 is open again");
 	STEP(DEVICE, tdi_dma_round_trip(&tdi),
 	     "shared DMA: memory > device > memory, MSI-X");
 	STEP(VFIO, (tdi_close(&tdi), 0), "close the device");

@@ -12,6 +12,7 @@
 #include <linux/sizes.h>
 
 #include "tdisp_harness.h"
+#include "../../../../drivers/iommu/iommufd/iommufd_test.h"
 
 FIXTURE(tsm)
 {
@@ -232,6 +233,7 @@ TEST_F(tsm, attach_while_bound)
 	test_cmd(tdi_alloc_hwpt(tdi));
 	other = self->vmm.hwpt_id;
 
+	test_cmd(tdi_use_host_window(tdi));
 	test_cmd(tdi_bind(tdi));
 	test_err(EBUSY, tdi_attach(tdi, other));
 	test_err(EBUSY, tdi_attach(tdi, self->vmm.iommu->ioas_id));
@@ -325,6 +327,7 @@ TEST_F(tsm, quarantine)
 	test_cmd(soft_tsm_release(tdi->fn->bdf));
 	expect_quarantine(_metadata, false);
 	expect_state(rid, TDISP_STATE_UNLOCKED);
+	test_cmd(tdi_unbind(tdi));
 	test_err(ENOTCONN, tdi_unbind(tdi));
 	test_err(EINVAL, soft_tsm_release(tdi->fn->bdf));
 	works(_metadata, tdi);
@@ -494,6 +497,31 @@ TEST_F(tsm, viommu_on_auto_domain)
 	self->vmm.hwpt_id = args.pt_id;
 	test_err(EINVAL, tdi_alloc_viommu(tdi));
 	/* The vIOMMU that exists is on the other one, and works */
+	works(_metadata, tdi);
+}
+
+/* Nor is one whose domain another IOMMU driver made, the mock one */
+TEST_F(tsm, viommu_on_other_iommu)
+{
+	struct tdi *tdi = &self->tdi;
+	int fd = self->vmm.iommu->iommufd;
+	struct iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
+	struct iommu_test_cmd mock = {
+		.size = sizeof(mock),
+		.op = IOMMU_TEST_OP_MOCK_DOMAIN,
+	};
+	struct iommu_hwpt_alloc hwpt = { .size = sizeof(hwpt) };
+
+	test_cmd(ioctl(fd, IOMMU_IOAS_ALLOC, &ioas) ? -errno : 0);
+	mock.id = ioas.out_ioas_id;
+	if (ioctl(fd, IOMMU_TEST_CMD, &mock))
+		SKIP(return, "no CONFIG_IOMMUFD_TEST");
+	hwpt.dev_id = mock.mock_domain.out_idev_id;
+	hwpt.pt_id = ioas.out_ioas_id;
+	test_cmd(ioctl(fd, IOMMU_HWPT_ALLOC, &hwpt) ? -errno : 0);
+
+	self->vmm.hwpt_id = hwpt.out_hwpt_id;
+	test_err(EINVAL, tdi_alloc_viommu(tdi));
 	works(_metadata, tdi);
 }
 
@@ -803,9 +831,10 @@ TEST_F(req, not_of_this_tsm)
 	struct iommu_tsm_req_validate_mmio mmio = { .gpa_top = SZ_4K };
 	struct soft_tsm_msg msg = get_state;
 
-	test_err_tsm(_metadata, &self->tdi, EOPNOTSUPP,
+	/* No MMIO of the VM */
+	test_err_tsm(_metadata, &self->tdi, EINVAL,
 		     IOMMU_VDEVICE_TSM_REQ_VALIDATE_MMIO, &mmio, sizeof(mmio));
-	msg.type = SOFT_TSM_MSG_GET_TDI_STATE + 1;
+	msg.type = SOFT_TSM_MSG_ENABLE_DMA + 1;
 	test_err_tsm(_metadata, &self->tdi, EOPNOTSUPP,
 		     IOMMU_VDEVICE_TSM_REQ_GUEST_MSG, &msg, sizeof(msg));
 	msg = get_state;

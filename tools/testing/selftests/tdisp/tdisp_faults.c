@@ -249,6 +249,7 @@ TEST_F_TIMEOUT(faults, no_answer_to_stop, 90)
 	test_err(EUCLEAN, tdi_bind(&b->tdi));
 	expect_state(b->rid, TDISP_STATE_RUN);
 	test_cmd(soft_tsm_release(setup.fn->bdf));
+	test_cmd(tdi_unbind(&b->tdi));
 	recovered(_metadata, b);
 }
 
@@ -271,6 +272,7 @@ TEST_F(faults, stop_refused)
 	/* A fault that is over ends no quarantine */
 	test_err(EUCLEAN, tdi_bind(&b->tdi));
 	test_cmd(soft_tsm_release(setup.fn->bdf));
+	test_cmd(tdi_unbind(&b->tdi));
 	expect_state(b->rid, TDISP_STATE_UNLOCKED);
 	recovered(_metadata, b);
 }
@@ -399,6 +401,7 @@ TEST_F(length, at_state_of_unbind)
 
 	testctl_clear_faults(b->rid);
 	test_cmd(soft_tsm_release(setup.fn->bdf));
+	test_cmd(tdi_unbind(&b->tdi));
 	recovered(_metadata, b);
 }
 

@@ -24,6 +24,8 @@
 #define NR_OPS_DEFAULT	3000
 #define NR_THREADS	3
 #define NR_TDIS		2
+#define DMABUF_IOVA	0x7f0000000000ull
+#define DMABUF_LEN	0x10000ull
 
 /* A round, in ms, from when its VMM is ready */
 #define ROUND_MIN_MS	50
@@ -37,7 +39,8 @@
 
 enum op {
 	OP_BIND, OP_UNBIND, OP_START, OP_STATE, OP_READ, OP_VDEVICE, OP_DETACH,
-	OP_HW_INFO, OP_CONNECT, OP_DISCONNECT, OP_RESET, OP_RELOAD, OP_REMOVE,
+	OP_HW_INFO, OP_REGION, OP_DMABUF, OP_VFIO_RESET, OP_FILE, OP_CONNECT,
+	OP_DISCONNECT, OP_RESET, OP_RELOAD, OP_REMOVE,
 	NR_OPS
 };
 
@@ -47,8 +50,9 @@ static const struct {
 	int errnos[8];
 } ops[NR_OPS] = {
 	/* ENOENT is the vDEVICE that was just replaced, or whose device closes */
+	/* EBUSY is a reset under way */
 	[OP_BIND] = { "BIND", { EALREADY, ENOENT, ENOTCONN, ENXIO, ENODEV,
-				EIO, ETIMEDOUT } },
+				EIO, ETIMEDOUT, EBUSY } },
 	[OP_UNBIND] = { "UNBIND", { ENOTCONN, ENOENT } },
 	[OP_START] = { "REQ start", { ENOTCONN, ENOENT, EIO, ENODEV,
 				      ETIMEDOUT } },
@@ -58,6 +62,10 @@ static const struct {
 	[OP_VDEVICE] = { "vDEVICE", { EBUSY, ENOENT, EEXIST } },
 	[OP_DETACH] = { "detach", { EBUSY, ENODEV, EINVAL } },
 	[OP_HW_INFO] = { "GET_HW_INFO", { ENOENT } },
+	[OP_REGION] = { "BAR read", { EBUSY } },
+	[OP_DMABUF] = { "dma-buf", { ENODEV } },
+	[OP_VFIO_RESET] = { "RESET", { EBUSY, EAGAIN, ENOTTY } },
+	[OP_FILE] = { "FILE_DEL, ADD", { ENOENT, EEXIST } },
 	[OP_CONNECT] = { "connect", { EBUSY, ENXIO, ENOENT, EIO, ENODEV,
 				      ETIMEDOUT } },
 	[OP_DISCONNECT] = { "disconnect", { ENXIO, ENOENT, EINVAL } },
@@ -81,6 +89,7 @@ static struct shared *shared;
 struct worker {
 	pthread_t thread;
 	u64 random;
+	u64 iova;
 	struct vmm *vmm;
 	struct tdi *tdi;
 };
@@ -143,10 +152,35 @@ static int detach_and_attach(struct tdi *tdi)
 	return rc ?: tdi_attach(tdi, tdi->vmm->hwpt_id);
 }
 
+/* Of the thread alone */
+static __thread u64 dmabuf_iova;
+
+static int map_dmabuf(struct tdi *tdi)
+{
+	int fd = tdi_export_bar(tdi, TDISP_BAR_MEM, 0, DMABUF_LEN);
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	rc = vmm_map_dmabuf(tdi->vmm, fd, dmabuf_iova, DMABUF_LEN);
+	rc = rc ?: vmm_unmap(tdi->vmm, dmabuf_iova, DMABUF_LEN);
+	close(fd);
+	return rc;
+}
+
+/* VFIO keeps the VM that it has */
+static int replace_file(struct tdi *tdi)
+{
+	int rc;
+
+	rc = vm_del_vfio(&tdi->vmm->vm, tdi->vfio->fd);
+	return rc ?: vm_add_vfio(&tdi->vmm->vm, tdi->vfio->fd);
+}
+
 static int vmm_op(struct tdi *tdi, enum op op)
 {
 	u64 caps;
-	u32 state;
+	u32 state, id;
 
 	switch (op) {
 	case OP_BIND:
@@ -165,6 +199,14 @@ static int vmm_op(struct tdi *tdi, enum op op)
 		return detach_and_attach(tdi);
 	case OP_HW_INFO:
 		return tdi_hw_caps(tdi, &caps);
+	case OP_REGION:
+		return region_read32(tdi, TDISP_BAR_REGS, TDISP_REG_ID, &id);
+	case OP_DMABUF:
+		return map_dmabuf(tdi);
+	case OP_VFIO_RESET:
+		return __vfio_pci_device_reset(tdi->vfio) ? -errno : 0;
+	case OP_FILE:
+		return replace_file(tdi);
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -176,6 +218,7 @@ static void worker_op(struct worker *w)
 	static const enum op often[] = {
 		OP_BIND, OP_BIND, OP_BIND, OP_UNBIND, OP_UNBIND, OP_START,
 		OP_STATE, OP_STATE, OP_READ, OP_VDEVICE, OP_DETACH, OP_HW_INFO,
+		OP_REGION, OP_DMABUF, OP_VFIO_RESET, OP_FILE,
 	};
 	struct tdi *tdi = &w->tdi[pick(&w->random, NR_TDIS)];
 	enum op op = often[pick(&w->random, ARRAY_SIZE(often))];
@@ -189,6 +232,7 @@ static void *worker_thread(void *arg)
 {
 	struct worker *w = arg;
 
+	dmabuf_iova = w->iova;
 	while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED))
 		worker_op(w);
 	return NULL;
@@ -240,6 +284,7 @@ static void vmm_process(u64 random)
 
 	for (int i = 0; i < NR_THREADS; i++) {
 		worker[i].random = next_random(&random);
+		worker[i].iova = DMABUF_IOVA + i * DMABUF_LEN;
 		worker[i].vmm = &vmm;
 		worker[i].tdi = tdi;
 		if (pthread_create(&worker[i].thread, NULL, worker_thread,

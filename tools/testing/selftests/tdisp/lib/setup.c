@@ -14,6 +14,7 @@
 #include "tdisp_lib.h"
 
 #define VFIO_PCI "vfio-pci"
+#define PF_STUB "pci-pf-stub"
 #define SOFT_TSM_DEBUGFS "/sys/kernel/debug/" SOFT_TSM_MODULE
 /* A bus rescan brings the devices back by then */
 #define RESCAN_MS 5000
@@ -190,7 +191,7 @@ const char *setup_init(int *argc, char **argv)
 static bool all_present(struct tdisp_device *dev)
 {
 	for (int i = 0; i < dev->nr_fns; i++)
-		if (!sysfs_exists("/sys/bus/pci/devices/%s", dev->fn[i].bdf))
+		if (!pci_exists(dev->fn[i].bdf))
 			return false;
 	return true;
 }
@@ -200,14 +201,46 @@ static bool all_unlocked(struct tdisp_device *dev)
 	for (int i = 0; i < dev->nr_fns; i++)
 		if (testctl_state(dev->fn[i].rid) != TDISP_STATE_UNLOCKED)
 			return false;
+	for (int i = 0; i < dev->nr_vfs; i++)
+		if (testctl_state(dev->vf[i].rid) != TDISP_STATE_UNLOCKED)
+			return false;
 	return true;
+}
+
+static int disable_vfs(struct tdisp_device *dev)
+{
+	int nr, rc;
+
+	if (!dev->nr_vfs)
+		return 0;
+	if (pci_exists(dev->fn[0].bdf)) {
+		rc = pci_num_vfs(dev->fn[0].bdf, &nr);
+		if (!rc && nr)
+			rc = pci_enable_vfs(dev->fn[0].bdf, 0);
+		if (rc)
+			return rc;
+	}
+	/*
+	 * Left over by a function 0 that was removed. VFs cannot be removed on
+	 * their own, and are in the way of those of the next function 0
+	 */
+	for (int i = 0; i < dev->nr_vfs; i++)
+		if (pci_exists(dev->vf[i].bdf))
+			return pci_remove_port(dev->vf[i].bdf);
+	return 0;
 }
 
 /* After a removal, that the kernel may not have noticed, enumerate it anew */
 static int bring_back(struct tdisp_device *dev)
 {
 	bool removed = testctl_get(dev->fn[0].rid, TDISP_CTL_REMOVED);
+	int rc;
 
+	if (removed || !pci_exists(dev->fn[0].bdf)) {
+		rc = disable_vfs(dev);
+		if (rc)
+			return rc;
+	}
 	if (removed) {
 		testctl_set(dev->fn[0].rid, TDISP_CTL_REMOVED, 0);
 		for (int i = dev->nr_fns; i--;)
@@ -240,6 +273,14 @@ int setup_connect(struct tdisp_device *dev)
 	return rc ?: tsm_connect(dev->fn[0].bdf, tsm);
 }
 
+static int release_fn(const struct tdisp_fn *fn)
+{
+	int rc = soft_tsm_release(fn->bdf);
+
+	/* Not in quarantine, not connected */
+	return rc == -EINVAL || rc == -ENXIO || rc == -ENOTCONN ? 0 : rc;
+}
+
 /* End the quarantine of functions, which only a TSM that is connected can do */
 static int release_all(struct tdisp_device *dev)
 {
@@ -252,13 +293,11 @@ static int release_all(struct tdisp_device *dev)
 		return rc;
 	if (!all_unlocked(dev))
 		setup_connect(dev);
-	for (int i = 0; i < dev->nr_fns; i++) {
-		rc = soft_tsm_release(dev->fn[i].bdf);
-		/* Not in quarantine, not connected */
-		if (rc && rc != -EINVAL && rc != -ENXIO && rc != -ENOTCONN)
-			return rc;
-	}
-	return 0;
+	for (int i = 0; !rc && i < dev->nr_fns; i++)
+		rc = release_fn(&dev->fn[i]);
+	for (int i = 0; !rc && i < dev->nr_vfs; i++)
+		rc = release_fn(&dev->vf[i]);
+	return rc;
 }
 
 int setup_clear(struct tdisp_device *dev)
@@ -267,6 +306,8 @@ int setup_clear(struct tdisp_device *dev)
 
 	for (int i = 0; i < dev->nr_fns; i++)
 		testctl_clear_faults(dev->fn[i].rid);
+	for (int i = 0; i < dev->nr_vfs; i++)
+		testctl_clear_faults(dev->vf[i].rid);
 	rc = bring_back(dev);
 	if (rc)
 		return rc;
@@ -274,6 +315,9 @@ int setup_clear(struct tdisp_device *dev)
 	if (rc)
 		return rc;
 	rc = setup_disconnect(dev);
+	if (rc)
+		return rc;
+	rc = disable_vfs(dev);
 	if (rc)
 		return rc;
 	if (wait_for(all_unlocked(dev), UNLOCK_MS))
@@ -305,6 +349,17 @@ int setup_ready(struct tdisp_device *dev)
 			return rc;
 	}
 	return 0;
+}
+
+int setup_enable_vfs(struct tdisp_device *dev, int nr)
+{
+	int rc;
+
+	rc = pci_driver_set(dev->fn[0].bdf, PF_STUB, PF_STUB);
+	rc = rc ?: pci_enable_vfs(dev->fn[0].bdf, nr);
+	for (int i = 0; !rc && i < nr; i++)
+		rc = pci_driver_set(dev->vf[i].bdf, VFIO_PCI, VFIO_PCI);
+	return rc;
 }
 
 void setup_restore(void)

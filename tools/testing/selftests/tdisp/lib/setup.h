@@ -43,8 +43,13 @@ struct tdisp_device *setup_find(bool integrated);
  * all functions, not connected, unlocked, without faults; the module is loaded.
  */
 int setup_ready(struct tdisp_device *dev);
-/* From wherever a test left it; files of the test are closed */
+/* From wherever a test left it; files of the test are closed, VFs are disabled */
 int setup_clear(struct tdisp_device *dev);
+/*
+ * Enable VFs, which have vfio-pci as driver then, of a device that is ready. Its
+ * function 0 has pci-pf-stub from then on.
+ */
+int setup_enable_vfs(struct tdisp_device *dev, int nr);
 int setup_connect(struct tdisp_device *dev);
 int setup_disconnect(struct tdisp_device *dev);
 /* Put everything back, as exit does it too */

@@ -147,6 +147,37 @@ static void add_fn(struct tdisp_device *dev, const char *bdf)
 	fn->rid = bus << 8 | slot << 3 | func;
 }
 
+static int pci_attr(const char *bdf, const char *attr, int *val)
+{
+	char buf[16];
+	int rc;
+
+	rc = sysfs_read(buf, sizeof(buf), PCI_DIR "%s/%s", bdf, attr);
+	if (!rc)
+		*val = strtoul(buf, NULL, 0);
+	return rc;
+}
+
+/* Where the VFs of function 0 will be, if it has any */
+static void add_vfs(struct tdisp_device *dev)
+{
+	int nr, offset, stride;
+
+	if (pci_attr(dev->fn[0].bdf, "sriov_totalvfs", &nr) ||
+	    pci_attr(dev->fn[0].bdf, "sriov_offset", &offset) ||
+	    pci_attr(dev->fn[0].bdf, "sriov_stride", &stride))
+		return;
+	for (int i = 0; i < nr && i < TDISP_MAX_VFS; i++) {
+		struct tdisp_fn *vf = &dev->vf[dev->nr_vfs++];
+
+		vf->rid = dev->fn[0].rid + offset + i * stride;
+		/* With the segment of function 0 */
+		snprintf(vf->bdf, sizeof(vf->bdf), "%.5s%02x:%02x.%x",
+			 dev->fn[0].bdf, vf->rid >> 8, vf->rid >> 3 & 0x1f,
+			 vf->rid & 7);
+	}
+}
+
 int pci_find_test_devices(struct tdisp_device *devs, int max)
 {
 	struct tdisp_device *dev = NULL;
@@ -170,6 +201,7 @@ int pci_find_test_devices(struct tdisp_device *devs, int max)
 			dev->integrated = pci_exp_type(bdf) ==
 					  PCI_EXP_TYPE_RC_END;
 			add_fn(dev, bdf);
+			add_vfs(dev);
 		} else if (dev && !strncmp(dev->fn[0].bdf, bdf, dot - bdf)) {
 			add_fn(dev, bdf);
 		}
@@ -243,9 +275,26 @@ int pci_driver_set(const char *bdf, const char *override, const char *driver)
 	return sysfs_write(bdf, "/sys/bus/pci/drivers/%s/bind", driver);
 }
 
+bool pci_exists(const char *bdf)
+{
+	return sysfs_exists(PCI_DIR "%s", bdf);
+}
+
 int pci_remove(const char *bdf)
 {
 	return sysfs_write("1", PCI_DIR "%s/remove", bdf);
+}
+
+int pci_remove_port(const char *bdf)
+{
+	char path[PATH_MAX], link[64];
+
+	snprintf(link, sizeof(link), PCI_DIR "%s", bdf);
+	if (!realpath(link, path))
+		return -errno;
+	/* .../PORT/FUNCTION */
+	*strrchr(path, '/') = '\0';
+	return pci_remove(strrchr(path, '/') + 1);
 }
 
 int pci_rescan(void)
@@ -253,7 +302,20 @@ int pci_rescan(void)
 	return sysfs_write("1", "/sys/bus/pci/rescan");
 }
 
-int tsm_find(char *name, size_t size)
+int pci_num_vfs(const char *bdf, int *nr)
+{
+	return pci_attr(bdf, "sriov_numvfs", nr);
+}
+
+int pci_enable_vfs(const char *bdf, int nr)
+{
+	char val[16];
+
+	snprintf(val, sizeof(val), "%d", nr);
+	return sysfs_write(val, PCI_DIR "%s/sriov_numvfs", bdf);
+}
+
+int tsm_find_of(const char *parent, char *name, size_t size)
 {
 	char path[PATH_MAX], real[PATH_MAX];
 	struct dirent *entry;
@@ -268,14 +330,19 @@ int tsm_find(char *name, size_t size)
 			continue;
 		snprintf(path, sizeof(path), "/sys/class/tsm/%s",
 			 entry->d_name);
-		/* The parent is a device of the module's */
-		if (realpath(path, real) && strstr(real, SOFT_TSM_MODULE)) {
+		if (realpath(path, real) && strstr(real, parent)) {
 			snprintf(name, size, "%s", entry->d_name);
 			rc = 0;
 		}
 	}
 	closedir(dir);
 	return rc;
+}
+
+int tsm_find(char *name, size_t size)
+{
+	/* The parent is a device of the module's */
+	return tsm_find_of(SOFT_TSM_MODULE, name, size);
 }
 
 int tsm_connect(const char *bdf, const char *tsm)

@@ -10,6 +10,7 @@
 #include "../../kselftest.h"
 
 #define TDISP_MAX_FNS		8
+#define TDISP_MAX_VFS		8
 #define TDISP_MAX_DEVICES	4
 
 /**
@@ -31,11 +32,15 @@ struct tdisp_fn {
  * @integrated: a root complex integrated endpoint, there is no link to it
  * @nr_fns: entries of @fn
  * @fn: the functions, function 0 with the DSM first
+ * @nr_vfs: entries of @vf, 0 without SR-IOV
+ * @vf: the virtual functions of function 0, whether enabled or not
  */
 struct tdisp_device {
 	bool integrated;
 	int nr_fns;
 	struct tdisp_fn fn[TDISP_MAX_FNS];
+	int nr_vfs;
+	struct tdisp_fn vf[TDISP_MAX_VFS];
 };
 
 /* All of these return 0 or a negative errno unless they say something else */
@@ -53,11 +58,19 @@ int pci_bar(const char *bdf, int bar, u64 *start, u64 *size);
 /* Driver of a function, empty if none */
 int pci_driver(const char *bdf, char *name, size_t size);
 int pci_driver_set(const char *bdf, const char *override, const char *driver);
+bool pci_exists(const char *bdf);
 int pci_remove(const char *bdf);
+/* The port above, with all that is below it */
+int pci_remove_port(const char *bdf);
 int pci_rescan(void);
+/* How many VFs are enabled; enable some, or disable all with 0 */
+int pci_num_vfs(const char *bdf, int *nr);
+int pci_enable_vfs(const char *bdf, int nr);
 
 /* Name of the soft TSM, "tsmN" */
 int tsm_find(char *name, size_t size);
+/* Name of the TSM whose path in sysfs has @parent in it */
+int tsm_find_of(const char *parent, char *name, size_t size);
 int tsm_connect(const char *bdf, const char *tsm);
 int tsm_disconnect(const char *bdf, const char *tsm);
 /* An attribute that is empty or names something, like connect, bound, dsm */

@@ -486,6 +486,44 @@ int tdi_regen_object(struct tdi *tdi, u32 type, const u8 *nonce)
 			  sizeof(req), NULL, 0);
 }
 
+int tdi_read_portion(struct tdi *tdi, u32 type, u64 offset, void *buf, u32 *len)
+{
+	const struct iommu_tsm_req_read_object req = {
+		.type = type,
+		.offset = offset,
+	};
+	struct iommu_vdevice_tsm_req cmd =
+		tdi_req(tdi, IOMMU_VDEVICE_TSM_REQ_READ_OBJECT, &req,
+			sizeof(req), buf, *len);
+	int rc;
+
+	rc = tsm_req(tdi->vmm, &cmd);
+	tdi->tsm_code = cmd.tsm_code;
+	if (!rc)
+		*len = cmd.resp_len;
+	return rc;
+}
+
+int tdi_validate_mmio(struct tdi *tdi, u64 gpa_base, u64 gpa_top, u64 pa_base)
+{
+	const struct iommu_tsm_req_validate_mmio req = {
+		.gpa_base = gpa_base,
+		.gpa_top = gpa_top,
+		.pa_base = pa_base,
+	};
+
+	return tdi_do_req(tdi, IOMMU_VDEVICE_TSM_REQ_VALIDATE_MMIO, &req,
+			  sizeof(req), NULL, 0);
+}
+
+int tdi_enable_dma(struct tdi *tdi)
+{
+	const struct soft_tsm_msg msg = { .type = SOFT_TSM_MSG_ENABLE_DMA };
+
+	return tdi_do_req(tdi, IOMMU_VDEVICE_TSM_REQ_GUEST_MSG, &msg,
+			  sizeof(msg), NULL, 0);
+}
+
 u32 tdi_reg_read(struct tdi *tdi, u32 reg)
 {
 	return readl(tdi->vfio->bars[TDISP_BAR_REGS].vaddr + reg);

@@ -89,6 +89,13 @@ int tdi_object_size(struct tdi *tdi, u32 type, u32 *size);
 int tdi_read_object(struct tdi *tdi, u32 type, u32 portion, void **data,
 		    u32 *size);
 int tdi_regen_object(struct tdi *tdi, u32 type, const u8 *nonce);
+/* What there is from @offset on; @len: at most that much, and how much it was */
+int tdi_read_portion(struct tdi *tdi, u32 type, u64 offset, void *buf,
+		     u32 *len);
+/* @pa_base may be 0, see struct iommu_tsm_req_validate_mmio */
+int tdi_validate_mmio(struct tdi *tdi, u64 gpa_base, u64 gpa_top, u64 pa_base);
+/* A message of the soft TSM's own: other TSMs have other ways */
+int tdi_enable_dma(struct tdi *tdi);
 
 /*
  * Queue of events of the vIOMMU of a VMM: a descriptor, or a negative errno. The

@@ -22,6 +22,8 @@
 #include "../../../tdisp/tdisp-testdev.h"
 #include "../../../tdisp/soft-tsm.h"
 
+#include "machine.h"
+#include "mmio.h"
 #include "report.h"
 #include "setup.h"
 #include "sysfs.h"

@@ -10,7 +10,7 @@
 
 #include "tdisp_lib.h"
 
-int vm_create(struct vm *vm)
+int vm_create_type(struct vm *vm, unsigned long type)
 {
 	struct kvm_create_device dev = { .type = KVM_DEV_TYPE_VFIO };
 	int types, rc;
@@ -22,11 +22,11 @@ int vm_create(struct vm *vm)
 		return -errno;
 
 	types = ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_VM_TYPES);
-	if (types < 0 || !(types & (1 << KVM_X86_SW_PROTECTED_VM))) {
+	if (types < 0 || !(types & (1 << type))) {
 		rc = -EOPNOTSUPP;
 		goto err_close;
 	}
-	vm->vm_fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, KVM_X86_SW_PROTECTED_VM);
+	vm->vm_fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, type);
 	if (vm->vm_fd < 0 || ioctl(vm->vm_fd, KVM_CREATE_DEVICE, &dev)) {
 		rc = -errno;
 		goto err_close;
@@ -37,6 +37,11 @@ int vm_create(struct vm *vm)
 err_close:
 	vm_close(vm);
 	return rc;
+}
+
+int vm_create(struct vm *vm)
+{
+	return vm_create_type(vm, KVM_X86_SW_PROTECTED_VM);
 }
 
 void vm_close(struct vm *vm)

@@ -17,6 +17,8 @@ struct vm {
 
 /* 0, or a negative errno: -EOPNOTSUPP if KVM lacks the VM type */
 int vm_create(struct vm *vm);
+/* Of a type that need not be one with private memory, KVM_X86_*_VM */
+int vm_create_type(struct vm *vm, unsigned long type);
 void vm_close(struct vm *vm);
 /* Associate a VFIO device with the VM, and end that */
 int vm_add_vfio(struct vm *vm, int device_fd);

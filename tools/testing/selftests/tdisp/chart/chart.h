@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The parts of tdisp_chart: tables (steps.c), lines of a trace (parse.c), what
+ * they mean and whether that is right (check.c), and drawings, which are rows, as
+ * text (text.c) and as SVG (svg.c).
+ */
+#ifndef SELFTESTS_TDISP_CHART_CHART_H
+#define SELFTESTS_TDISP_CHART_CHART_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+#ifndef __printf
+#define __printf(a, b)	__attribute__((format(printf, a, b)))
+#endif
+#ifndef __noreturn
+#define __noreturn	__attribute__((noreturn))
+#endif
+
+#define EXIT_SEQUENCE	1
+#define EXIT_INPUT	2
+
+/* Of the text */
+#define COLUMNS		120
+
+/* Beyond these a line is malformed, not cut */
+#define MAX_KEYS	16
+#define MAX_EVENT_KEYS	8
+#define MAX_VALUE	64
+
+enum actor {
+	GUEST, GUEST_TSM, VMM, VFIO, IOMMUFD, HOST_TSM, FIRMWARE, DEVICE, KVM,
+	NR_ACTORS,
+	/* Has no column */
+	ADMIN = NR_ACTORS,
+	NR_NAMES,
+};
+
+struct actor_desc {
+	const char *name;
+	const char *title;
+};
+
+extern const struct actor_desc actors[NR_NAMES];
+
+enum phase {
+	SETUP, SHARED, BIND, ATTEST, ACCEPT, RUN, UNBIND, NR_PHASES,
+	/* Whichever it is, as it depends on when the guest is that far */
+	SAME = NR_PHASES,
+};
+
+extern const char * const phases[NR_PHASES];
+
+/* How often a step has to be there */
+enum scope {
+	ONCE, FUNCTION, ROUND,
+	/* It may be there, in each round */
+	OPTIONAL,
+};
+
+enum step {
+	CONNECT, CONNECT_SPDM, CONNECT_IDE,
+	INIT_VDEV, CREATE_DMABUF, EXPORT_DMABUF, CREATE_MEMSLOT, IMPORT_DMABUF,
+	SHARED_DMA, CREATE_HWPT, ATTACH_HWPT, ALLOC_VIOMMU, ALLOC_VDEVICE,
+	KVM_RUN, ENUM_SHARED, USE_SHARED,
+	GUEST_BIND, GHCI_BIND, VMM_BIND, TSM_BIND, CLOSE_DEVICE, CLOSE_DMABUF,
+	FW_CREATE, FW_LOCK, FW_REPORT,
+	GUEST_ATTEST, GHCI_INFO, VMM_INFO, TSM_INFO, TSM_OBJECT_INFO,
+	GHCI_REGEN, VMM_REGEN, TSM_REGEN, GHCI_STATE, VMM_STATE,
+	GUEST_ACCEPT, GHCI_ACCEPT, VMM_VALIDATE, TSM_VALIDATE,
+	CONVERT_PRIVATE, MAP_PRIVATE, GHCI_DMA, VMM_DMA, TSM_DMA,
+	TSM_DMA_MSG, DMA_ON,
+	GHCI_START, VMM_START, TSM_START, FW_START, WORKLOAD,
+	GUEST_UNBIND, GHCI_UNBIND, VMM_UNBIND, TSM_UNBIND,
+	FW_STOP, REVOKE, REVOKE_VFIO, REVOKE_DMABUF, ZAP_PRIVATE, DMA_OFF,
+	FW_FREE, OPEN_DEVICE, OPEN_DMABUF, RESTORE, CONVERT_SHARED, SHARED_AGAIN,
+	DISCONNECT,
+	NR_STEPS,
+	NOTHING = NR_STEPS,
+};
+
+/*
+ * What is which step. @source is the call of a marker, or the name of an event;
+ * of events, those where the value of @key matches @value; after @after only, as
+ * the same may happen for other reasons earlier in the round. {KEY} in @label is
+ * the value of that key.
+ */
+struct step_desc {
+	const char *number;
+	enum phase phase;
+	enum scope scope;
+	bool event;
+	enum actor from;
+	enum actor to;
+	const char *source;
+	const char *key;
+	const char *value;
+	const char *label;
+	enum step after;
+};
+
+extern const struct step_desc steps[NR_STEPS];
+
+/* When the TSM stops the TDI, as the soft TSM's parameter "teardown" has it */
+enum teardown {
+	STOP_FIRST, LATE_REVOKE, REVOKE_FIRST, NR_TEARDOWNS,
+	ALWAYS = NR_TEARDOWNS,
+};
+
+extern const char * const teardowns[NR_TEARDOWNS];
+
+/* The first time of each comes before the first time of the next one */
+struct order {
+	enum teardown when;
+	enum step chain[12];
+};
+
+extern const struct order orders[];
+extern const size_t nr_orders;
+
+/*
+ * The events that are known, with the keys that they have, and the step whose
+ * end they are.
+ */
+struct event_desc {
+	const char *name;
+	const char *keys[MAX_EVENT_KEYS];
+	enum step ends;
+};
+
+/* The last one has no name */
+extern const struct event_desc events[];
+
+struct kv {
+	const char *key;
+	const char *value;
+};
+
+/* A line of the trace that concerns the chart */
+struct record {
+	unsigned long line;
+	unsigned long long ns;
+	const struct event_desc *event;
+	/* Of a marker */
+	const char *call;
+	bool done;
+	enum actor from;
+	enum actor to;
+	int nr;
+	struct kv kv[MAX_KEYS];
+};
+
+/* When a step was seen first, and how often */
+struct seen {
+	unsigned long line;
+	unsigned long count;
+	/* Number of the record, 0 for never */
+	unsigned long at;
+	/* When it was seen last */
+	unsigned long long ns;
+	int row;
+};
+
+/* A function, with what was seen of it */
+struct fn {
+	char name[MAX_VALUE];
+	char state[MAX_VALUE];
+	struct seen seen[NR_STEPS];
+	unsigned long round;
+	/* Of the round: how many records, the first one, the last one */
+	unsigned long records;
+	unsigned long long begin;
+	unsigned long long end;
+	unsigned long rounds_ok;
+	/* Of the first round: steps that have to be there, and are; states */
+	unsigned long steps;
+	char states[4 * MAX_VALUE];
+	/* Of all rounds: how long steps took that have an end of their own */
+	struct {
+		unsigned long count;
+		unsigned long long ns;
+	} took[NR_STEPS];
+};
+
+/* A slot of a VM, and a dma-buf of a function */
+struct slot {
+	unsigned long long vm_pid, as_id, slot, ino;
+};
+
+struct dmabuf {
+	unsigned long long ino;
+	struct fn *fn;
+};
+
+enum row_kind {
+	ROW_STEP, ROW_PHASE, ROW_NOTE, ROW_STATE,
+};
+
+/* Of the drawing */
+struct row {
+	enum row_kind kind;
+	enum step step;
+	unsigned long long ns;
+	unsigned long long duration;
+	bool failed;
+	char text[128];
+};
+
+struct options {
+	bool follow;
+	bool check;
+	bool quiet;
+	bool colour;
+	enum teardown teardown;
+	const char *svg;
+};
+
+extern struct options opts;
+
+/* Of the input, for messages */
+extern const char *input_name;
+/* Functions in the order in which they were seen */
+extern struct fn **fns;
+extern size_t nr_fns;
+extern struct row *rows;
+extern size_t nr_rows;
+/* When the trace starts */
+extern unsigned long long ns_first;
+/* What was not as it has to be */
+extern unsigned long nr_wrong;
+
+__printf(1, 2) __noreturn
+void die(const char *fmt, ...);
+/* One more element, which is zero, in an array whose sizes are powers of two */
+void *grow(void *array, size_t *nr, size_t size);
+
+/* Value of a key, NULL if it has none; of one that is a number, 0 if it has none */
+const char *value_of(const struct record *rec, const char *key);
+unsigned long long number_of(const struct record *rec, const char *key);
+/* The line concerns the chart, and is broken */
+__noreturn
+void malformed(const struct record *rec, const char *why);
+/*
+ * Does the line concern the chart? Points into @text then, and has all keys that
+ * it has to have. Ends the program if it is broken, or not @complete.
+ */
+bool parse_line(struct record *rec, char *text, bool complete);
+
+/* What a line means, one after the other, and the end of the trace */
+void handle(struct record *rec);
+void finish(void);
+
+/* A row is shown at once; its number, for what comes later */
+int add_row(const struct row *row);
+__printf(1, 2)
+void add_note(const char *fmt, ...);
+unsigned long long since_start(unsigned long long ns);
+void print_row(const struct row *row);
+void write_svg(const char *name);
+
+#endif /* SELFTESTS_TDISP_CHART_CHART_H */

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The whole sequence for people to watch, and for tools that look at the trace:
+ * a VM is made, its guest uses the device, asks for it, verifies what it gets,
+ * works with it as a trusted device, and gives it back. A line per step.
+ *
+ * With a fault the device misbehaves in the first round. That is a success if the
+ * guest is told what it should be, gives the device up, and goes through all
+ * rounds with it afterwards.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/tdisp_lib.h"
+#include "lib/steps.h"
+#include "lib/vmm_round.h"
+
+#define USAGE	2
+
+static struct tvm tvm;
+static int nr_fns = 1;
+static int nr_rounds = 1;
+static const struct tvm_fault *fault;
+static const char *teardown = "stop-first";
+
+static void print_usage(FILE *f)
+{
+	fprintf(f, "usage: tdisp_run [-r ROUNDS] [-t TEARDOWN] [-f FAULT] [-2] [BDF]\n\n"
+		   "-r  rounds without restarting the VM (default: 1)\n"
+		   "-t  stop-first, stop-first-late-revoke or revoke-first\n"
+		   "-2  functions 0 and 1 at the same time\n"
+		   "-f  first a round with a device that misbehaves:\n\n");
+	for (int i = 0; i < tvm_nr_faults; i++)
+		fprintf(f, "  %-16s %s\n", tvm_faults[i].name,
+			tvm_faults[i].help);
+}
+
+static void close_vm(void)
+{
+	tvm_close(&tvm);
+}
+
+static __noreturn void fail(const char *what, int rc)
+{
+	if (rc == -ESHUTDOWN)
+		printf("guest panic: vector %llu at %#llx\n",
+		       (unsigned long long)tvm.panic[0],
+		       (unsigned long long)tvm.panic[1]);
+	printf("FAIL: %s: %s\n", what, errno_name(rc));
+	exit(KSFT_FAIL);
+}
+
+static void print_stop(const struct tvm_stop *stop)
+{
+	printf("guest: %s with function %u: %s", guest_job_name(stop->job),
+	       stop->fn, guest_verdict_name(stop->verdict));
+	if (stop->verdict == GUEST_CALL_FAILED)
+		printf(", call %s, %s, code %#llx",
+		       ghci_status_name(stop->status), errno_name(stop->err),
+		       (unsigned long long)stop->code);
+	putchar('\n');
+}
+
+static void open_vm(void)
+{
+	struct tvm_stop stop;
+	int rc;
+
+	step("admin", "host-tsm", "connect", " fn=%s", setup.dev->fn[0].bdf);
+	rc = setup_connect(setup.dev);
+	if (rc)
+		fail("connect", rc);
+	rc = tvm_open(&tvm, setup.dev->fn, nr_fns);
+	if (rc)
+		fail("cannot make the VM", rc);
+	rc = tvm_enum(&tvm, &stop);
+	if (rc)
+		fail("the guest does not run", rc);
+	if (stop.job) {
+		print_stop(&stop);
+		fail("no device", -ENODEV);
+	}
+}
+
+static void end_vm(void)
+{
+	int rc;
+
+	tvm_close(&tvm);
+	step("admin", "host-tsm", "disconnect", " fn=%s", setup.dev->fn[0].bdf);
+	rc = setup_disconnect(setup.dev);
+	if (rc)
+		fail("disconnect", rc);
+}
+
+/* Is this what the fault should lead to? */
+static bool as_expected(const struct tvm_stop *stop)
+{
+	return stop->job == fault->at && stop->verdict == fault->verdict &&
+	       stop->err == fault->err && stop->code == fault->code;
+}
+
+static void recover(void)
+{
+	struct tvm_stop stop;
+	int rc;
+
+	testctl_clear_faults(setup.fn->rid);
+	if (fault->gone) {
+		tvm_close(&tvm);
+		rc = setup_ready(setup.dev);
+		if (rc)
+			fail("the device does not come back", rc);
+		open_vm();
+		return;
+	}
+	if (fault->unbind_err != -EUCLEAN)
+		return;
+	/* In quarantine until the TSM says otherwise */
+	rc = soft_tsm_release(setup.fn->bdf);
+	if (rc)
+		fail("the TSM does not release the device", rc);
+	rc = tvm_give_up(&tvm, &stop);
+	if (rc || stop.job)
+		fail("the guest does not get rid of the device", rc ?: stop.err);
+}
+
+static void round_with_fault(void)
+{
+	struct tvm_stop stop, unbind;
+	int rc;
+
+	printf("\nThe device has a fault: %s\n", fault->help);
+	rc = tvm_round(&tvm, fault, &stop);
+	if (rc)
+		fail("VMM or guest cannot go on", rc);
+	if (!stop.job)
+		fail("the fault had no effect", -ENODATA);
+	print_stop(&stop);
+	if (!as_expected(&stop))
+		fail("that is not what the fault should lead to", -EPROTO);
+
+	rc = tvm_give_up(&tvm, &unbind);
+	if (rc)
+		fail("VMM or guest cannot go on", rc);
+	if (unbind.err != fault->unbind_err ||
+	    testctl_state(setup.fn->rid) != fault->state)
+		fail("the device is not given back as it should be",
+		     unbind.err ?: -EPROTO);
+	printf("TDI: %s; recovering\n",
+	       tdisp_state_name(testctl_state(setup.fn->rid)));
+	recover();
+}
+
+static void run_rounds(void)
+{
+	struct tvm_stop stop;
+	int rc;
+
+	for (int i = 1; i <= nr_rounds; i++) {
+		printf("\nRound %d of %d\n", i, nr_rounds);
+		rc = tvm_round(&tvm, NULL, &stop);
+		if (rc)
+			fail("VMM or guest cannot go on", rc);
+		if (stop.job) {
+			print_stop(&stop);
+			fail("round", stop.err ?: -EREMOTEIO);
+		}
+	}
+}
+
+static void end_by_signal(int sig)
+{
+	/* Runs what atexit() knows: there is nothing else that restores */
+	exit(128 + sig);
+}
+
+static bool parse(int argc, char **argv)
+{
+	int opt;
+
+	while ((opt = getopt(argc, argv, "r:t:f:2h")) != -1) {
+		switch (opt) {
+		case 'r':
+			nr_rounds = atoi(optarg);
+			break;
+		case 't':
+			teardown = optarg;
+			break;
+		case 'f':
+			fault = tvm_find_fault(optarg);
+			if (!fault)
+				return false;
+			break;
+		case '2':
+			nr_fns = 2;
+			break;
+		case 'h':
+			print_usage(stdout);
+			exit(0);
+		default:
+			return false;
+		}
+	}
+	return nr_rounds > 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *why;
+	int rc;
+
+	if (!parse(argc, argv)) {
+		print_usage(stderr);
+		return USAGE;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	why = setup_init(&argc, argv);
+	if (why) {
+		printf("SKIP: %s\n", why);
+		return KSFT_SKIP;
+	}
+	if (setup.fn != setup.dev->fn || nr_fns > setup.dev->nr_fns) {
+		fprintf(stderr, "tdisp_run: takes function 0 of a device, and 1 if there is one\n");
+		return USAGE;
+	}
+	/* Runs before setup_restore() */
+	atexit(close_vm);
+	signal(SIGINT, end_by_signal);
+	signal(SIGTERM, end_by_signal);
+
+	rc = setup_ready(setup.dev);
+	rc = rc ?: soft_tsm_set_teardown(teardown);
+	if (rc)
+		fail("cannot prepare the device", rc);
+	printf("Device %s, %d of %d functions, teardown %s\n",
+	       setup.dev->fn[0].bdf, nr_fns, setup.dev->nr_fns, teardown);
+	steps_show(true);
+	open_vm();
+	if (fault)
+		round_with_fault();
+	run_rounds();
+	end_vm();
+	printf("\nPASS: %d rounds\n", nr_rounds);
+	return KSFT_PASS;
+}
