@@ -1,56 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What an ioctl of iommufd costs, on mock devices. To be run with a clock that
- * counts instructions, see rig/bench: a nanosecond of the machine is one then.
+ * What an ioctl of iommufd costs, on mock devices.
  *
  * Built against the tree of the kernel it runs on, with HAVE_TSM for the series.
  * Prints "name instructions" per line.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
+#include "bench.h"
 #include "iommufd_utils.h"
 
-#define WARM_UP	200
-#define ROUNDS	2000
 #define REQ_LEN	64
+#define VIRT_ID	0x99
 
 static int fd;
 static __u32 ioas_id, stdev_id, device_id, hwpt_id, nested_id, viommu_id;
-
-static void need(int rc, const char *what)
-{
-	if (rc) {
-		perror(what);
-		exit(1);
-	}
-}
-
-static unsigned long long now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-static void measure(const char *name, int (*op)(void))
-{
-	unsigned long long start, clock, empty;
-	int i;
-
-	for (i = 0; i != WARM_UP; i++)
-		need(op(), name);
-	/* The loop, and reading the clock, are not what is measured */
-	start = now();
-	empty = now() - start;
-	start = now();
-	for (i = 0; i != ROUNDS; i++)
-		op();
-	clock = now() - start - empty;
-	printf("%-28s %llu\n", name, (clock + ROUNDS / 2) / ROUNDS);
-}
+static __u32 vdev_id;
 
 static int option_get(void)
 {
@@ -85,17 +48,29 @@ static int hwpt_invalidate(void)
 					 sizeof(req), &nr);
 }
 
+static int viommu_invalidate(void)
+{
+	struct iommu_viommu_invalidate_selftest req = {
+		.vdev_id = VIRT_ID,
+	};
+	__u32 nr = 1;
+
+	return _test_cmd_viommu_invalidate(fd, viommu_id, &req,
+					   IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST,
+					   sizeof(req), &nr);
+}
+
 static int vdevice(void)
 {
 	__u32 id;
 	int rc;
 
-	rc = _test_cmd_vdevice_alloc(fd, viommu_id, device_id, 0x99, &id);
+	rc = _test_cmd_vdevice_alloc(fd, viommu_id, device_id, VIRT_ID, &id);
 	return rc ?: _test_ioctl_destroy(fd, id);
 }
 
 #ifdef HAVE_TSM
-static __u32 tsm_viommu_id, vdev_id;
+static __u32 tsm_viommu_id;
 
 static int tsm_req(void)
 {
@@ -123,7 +98,7 @@ static void tsm_setup(void)
 	need(_test_cmd_viommu_alloc(fd, device_id, hwpt_id, 0,
 				    IOMMU_VIOMMU_TYPE_TSM, NULL, 0,
 				    &tsm_viommu_id), "vIOMMU of type TSM");
-	need(_test_cmd_vdevice_alloc(fd, tsm_viommu_id, device_id, 0x99,
+	need(_test_cmd_vdevice_alloc(fd, tsm_viommu_id, device_id, VIRT_ID,
 				     &vdev_id), "vDEVICE");
 	need(_test_cmd_tsm_set_kvm(fd, device_id, true), "VM");
 	need(_test_cmd_tsm_ctl(fd, device_id, MOCK_TSM_CTL_CONNECT, 1),
@@ -161,8 +136,12 @@ int main(void)
 
 	measure("OPTION-get", option_get);
 	measure("GET_HW_INFO", get_hw_info);
-	measure("HWPT_INVALIDATE-1-entry", hwpt_invalidate);
+	measure("HWPT_INVALIDATE", hwpt_invalidate);
 	measure("VDEVICE_ALLOC+DESTROY", vdevice);
+	need(_test_cmd_vdevice_alloc(fd, viommu_id, device_id, VIRT_ID,
+				     &vdev_id), "vDEVICE");
+	measure("HWPT_INVALIDATE-vIOMMU", viommu_invalidate);
+	need(_test_ioctl_destroy(fd, vdev_id), "destroy");
 #ifdef HAVE_TSM
 	tsm_setup();
 	measure("TSM_REQ-64-bytes", tsm_req);

@@ -39,6 +39,7 @@ static const struct {
 	{ "pts",	"/new/dev/pts",		"devpts" },
 	{ "huge",	"/new/dev/hugepages",		"hugetlbfs" },
 	{ "debug",	"/new/sys/kernel/debug",	"debugfs" },
+	{ "trace",	"/new/sys/kernel/tracing",	"tracefs" },
 	{ "config",	"/new/sys/kernel/config",	"configfs" },
 };
 

@@ -18,7 +18,8 @@
 #				instead); released at exit
 #	keep_newest N PATH...   remove all but the N newest of these paths
 #	gate NAME CMD...        run a check, print one line, count it in $passed,
-#				$failed or $skipped (exit status 4 is SKIP)
+#				$failed or $skipped (exit status 4 is SKIP; 5 is
+#				WARN, which passes and shows what it said)
 set -euo pipefail
 shopt -s inherit_errexit
 export LC_ALL=C.UTF-8
@@ -219,7 +220,13 @@ keep_newest() {
 		while IFS= read -r p; do rm -rf "${p:?}"; done
 }
 
-passed=0 failed=0 skipped=0
+gate_said() {
+	head -n 15 "$1" | sed 's/^/          /'
+	(($(wc -l <"$1") <= 15)) || echo "          ... all of it: $1"
+}
+
+# shellcheck disable=SC2034	# for those who source this
+passed=0 failed=0 skipped=0 warned=0
 gate() {
 	local name=$1 log=$cache/log/gate-${1//[^a-z0-9]/-}.log rc=0 t0=$EPOCHSECONDS t
 	shift
@@ -235,11 +242,13 @@ gate() {
 	case $rc in
 	0)	passed=$((passed + 1))
 		printf 'ok    %-32s %4s s\n' "$name" "$t" ;;
+	5)	passed=$((passed + 1)) warned=$((warned + 1))
+		printf 'WARN  %-32s %4s s\n' "$name" "$t"
+		gate_said "$log" ;;
 	4)	skipped=$((skipped + 1))
 		printf 'SKIP  %-32s %4s s  %s\n' "$name" "$t" "$(tail -n 1 "$log")" ;;
 	*)	failed=$((failed + 1))
 		printf 'FAIL  %-32s %4s s\n' "$name" "$t"
-		head -n 15 "$log" | sed 's/^/          /'
-		(($(wc -l <"$log") <= 15)) || echo "          ... all of it: $log" ;;
+		gate_said "$log" ;;
 	esac
 }
