@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Thin: each target is one tool of rig/, which installs and caches what it needs.
 
-.PHONY: help demo chart check check-gates check-san coverage docs fuzz lint bench bisect matrix kernel qemu series mail quilt shell clean
+.PHONY: help demo chart check check-gates check-san coverage docs fuzz lint bench bisect matrix kernel qemu series mail quilt deb port shell clean
 
 help:
 	@echo 'make demo     build all there is, boot it, draw the life of a device as it goes'
@@ -22,6 +22,8 @@ help:
 	@echo 'make series   a kernel tree with the series as commits; prints its path'
 	@echo 'make mail     the series as mails, in mail/, and whom to send them to'
 	@echo 'make quilt    the series for a Debian source package, in quilt/'
+	@echo 'make deb      packages of a kernel with the series, in deb/ (FLAVOUR=, CONFIG=)'
+	@echo 'make port     what of the series applies to other Linux 7.x of Debian'
 	@echo 'make clean    remove what was built (not what was downloaded)'
 	@echo
 	@echo 'LINUX=DIR|TARBALL, QEMU=DIR, TDISP_CACHE=DIR: see README.md'
@@ -76,6 +78,12 @@ mail:
 
 quilt:
 	@rig/quilt quilt
+
+deb:
+	@rig/deb deb
+
+port:
+	@rig/port
 
 shell:
 	@rig/vm --shell

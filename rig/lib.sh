@@ -110,11 +110,13 @@ debian_uri() {
 }
 
 # apt_private CMD ARG...: as apt-get or apt-cache, but seeing trixie,
-# trixie-backports and bookworm-backports besides bookworm. Sources, lists and
-# pins are the rig's own; the machine's stay as they are. Nothing of a later
-# suite is taken unless named (PACKAGE/SUITE or PACKAGE=VERSION).
+# trixie-backports and bookworm-backports besides bookworm, or in their place what
+# RIG_SUITES names. Sources, lists and pins are the rig's own; the machine's stay as
+# they are. Nothing of a later suite is taken unless named (PACKAGE/SUITE or
+# PACKAGE=VERSION).
 apt_private() {
-	local dir=$cache/apt uri suite opts key=/usr/share/keyrings/debian-archive-keyring.gpg
+	local dir=$cache/apt${RIG_SUITES:+-other} uri suite opts
+	local key=/usr/share/keyrings/debian-archive-keyring.gpg
 
 	mkdir -p "$dir"/{lists/partial,cache/archives/partial,none} "$cache/log"
 	opts=(-o "Dir::Etc::sourcelist=$dir/sources.list" -o Dir::Etc::sourceparts=-
@@ -124,7 +126,7 @@ apt_private() {
 	uri=$(debian_uri) ||
 		die "no Debian archive in this machine's apt configuration" \
 		    "add one, or name your own sources with LINUX= and QEMU="
-	for suite in bookworm bookworm-backports trixie trixie-backports; do
+	for suite in ${RIG_SUITES:-bookworm bookworm-backports trixie trixie-backports}; do
 		echo "deb [signed-by=$key] $uri $suite main"
 		[[ $suite == bookworm* ]] || echo "deb-src [signed-by=$key] $uri $suite main"
 	done >"$dir/sources.new"
