@@ -198,14 +198,12 @@ static int tio_expect_state(struct tio_dsm *dsm, struct tio_bound *b, u8 want)
 static int tio_mmio_share(struct tio_bound *b)
 {
 	struct tio_mmio *mmio, *next;
-	int rc;
 
 	list_for_each_entry_safe(mmio, next, &b->mmio, node) {
 		for (; mmio->npages; mmio->npages--) {
-			rc = rmp_make_shared(mmio->pfn + mmio->npages - 1,
-					     PG_LEVEL_4K);
-			if (rc)
-				return rc;
+			if (rmp_make_shared(mmio->pfn + mmio->npages - 1,
+					    PG_LEVEL_4K))
+				return -EIO;
 			cond_resched();
 		}
 		list_del(&mmio->node);
@@ -244,7 +242,6 @@ static bool tio_mmio_overlaps(struct tio_bound *b, u64 pfn, u64 npages)
 static int tio_mmio_assign(struct tio_bound *b, u64 gpa, u64 pfn, u64 npages)
 {
 	struct tio_mmio *mmio;
-	int rc;
 
 	mmio = kzalloc_obj(*mmio, GFP_KERNEL_ACCOUNT);
 	if (!mmio)
@@ -253,28 +250,25 @@ static int tio_mmio_assign(struct tio_bound *b, u64 gpa, u64 pfn, u64 npages)
 	list_add(&mmio->node, &b->mmio);
 
 	for (; mmio->npages < npages; mmio->npages++) {
-		rc = rmp_make_private(pfn + mmio->npages,
-				      gpa + PFN_PHYS(mmio->npages),
-				      PG_LEVEL_4K, b->tdi.asid, true);
-		if (rc)
-			goto err_share;
+		/* Says -EFAULT, which is for bad addresses of user space */
+		if (rmp_make_private(pfn + mmio->npages,
+				     gpa + PFN_PHYS(mmio->npages), PG_LEVEL_4K,
+				     b->tdi.asid, true))
+			goto err;
 		cond_resched();
 	}
 	return 0;
 
-err_share:
+err:
 	/*
-	 * The guest has not accepted them, so they can go back at once. Those
-	 * that cannot stay in the list, and are tried again in unbind.
+	 * What has become the guest's stays that until the TDI is unbound: the
+	 * list has it.
 	 */
-	while (mmio->npages) {
-		if (rmp_make_shared(pfn + mmio->npages - 1, PG_LEVEL_4K))
-			return rc;
-		mmio->npages--;
+	if (!mmio->npages) {
+		list_del(&mmio->node);
+		kfree(mmio);
 	}
-	list_del(&mmio->node);
-	kfree(mmio);
-	return rc;
+	return -EIO;
 }
 
 /* Is it worth another try, or did the PSP refuse? */
@@ -285,35 +279,52 @@ static bool tio_unbind_again(struct tio_dsm *dsm, int rc)
 	return rc == -ETIMEDOUT;
 }
 
-/*
- * Have the PSP take the TDI back, and the device confirm that. A TDI that was
- * never bound is none of the PSP's; that the PSP says so to a TDI which it was
- * asked to bind is no error either. What counts is what the device says next.
- */
-static int tio_stop(struct tio_dsm *dsm, struct tio_bound *b)
+static int tio_unbind_graceful(struct tio_dsm *dsm, struct tio_bound *b)
 {
-	struct pci_dev *pdev = b->base.pdev;
-	int rc = 0;
+	int rc;
 
-	if (b->stopped)
-		return 0;
-	for (int i = 0; b->asked && i < TIO_UNBIND_TRIES; i++) {
+	for (int i = 0; i < TIO_UNBIND_TRIES; i++) {
 		rc = tio_tdi_unbind(dsm, &b->tdi, false);
-		if (!rc || !pci_device_is_present(pdev) ||
+		if (!rc || !pci_device_is_present(b->base.pdev) ||
 		    !tio_unbind_again(dsm, rc))
 			break;
 	}
+	return rc;
+}
+
+/*
+ * Have the PSP take the TDI back. One that it was never asked to bind is none of
+ * the PSP's. If a bind has failed, that may be so, too, and the PSP says so: the
+ * device has to confirm it.
+ */
+static int tio_stop_psp(struct tio_dsm *dsm, struct tio_bound *b)
+{
+	int rc;
+
+	if (!b->asked)
+		return 0;
+	rc = tio_unbind_graceful(dsm, b);
 	if (rc == -EIO &&
 	    dsm->data.psp_ret == SEV_RET_SEV_STATUS_INVALID_TDI_STATE)
-		rc = 0;
+		rc = tio_expect_state(dsm, b, TIO_TDISP_UNLOCKED);
 	if (rc)
 		rc = tio_tdi_unbind(dsm, &b->tdi, true);
+	return rc;
+}
+
+/* What counts is what the device says after that */
+static int tio_stop(struct tio_dsm *dsm, struct tio_bound *b)
+{
+	int rc;
+
+	if (b->stopped)
+		return 0;
+	rc = tio_stop_psp(dsm, b);
 	if (rc)
 		return rc;
-
 	rc = tio_expect_state(dsm, b, TIO_TDISP_UNLOCKED);
 	/* The PSP has let go, and there is nothing left of the device */
-	if (rc && pci_device_is_present(pdev))
+	if (rc && pci_device_is_present(b->base.pdev))
 		return rc;
 	b->stopped = true;
 	return 0;
@@ -499,14 +510,14 @@ void tio_sub_remove(struct pci_tsm *tsm)
 	kfree(container_of(tsm, struct tio_sub, tsm));
 }
 
-/* The report comes with the lock, or has to be asked for */
+/*
+ * The PSP is said to put the report out when it binds, too. If it does not, the
+ * report of another TDI may still be there: ask for it.
+ */
 static int tio_take_report(struct tio_dsm *dsm, struct tio_bound *b)
 {
 	int rc;
 
-	rc = tio_evidence_take(dsm, &b->report, SPDM_DOBJ_ID_REPORT);
-	if (rc != -ENOENT)
-		return rc;
 	rc = tio_tdi_report(dsm, &b->tdi);
 	if (rc)
 		return rc;

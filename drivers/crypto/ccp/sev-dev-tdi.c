@@ -386,12 +386,11 @@ int tio_tdi_create(struct tio_dsm *dsm, struct tio_tdi *tdi, u32 function_id)
 		.dev_ctx_sla = dsm->data.dev_ctx,
 		.function_id = cpu_to_le32(function_id),
 	};
-	size_t len = dsm->sev->tio_status->tdictx_size;
 	int rc;
 
 	if (tio_sla_null(dsm->data.dev_ctx))
 		return -ENXIO;
-	tdi->ctx = sla_alloc(len, true);
+	tdi->ctx = sla_alloc(dsm->sev->tio_status->tdictx_size, true);
 	if (tio_sla_null(tdi->ctx))
 		return -ENOMEM;
 
@@ -399,7 +398,7 @@ int tio_tdi_create(struct tio_dsm *dsm, struct tio_tdi *tdi, u32 function_id)
 	rc = tio_cmd(dsm, tdi, SEV_CMD_TIO_TDI_CREATE, &create);
 	if (rc) {
 		/* Keeps what the PSP does not give back */
-		sla_free(tdi->ctx, len, true);
+		sla_free(tdi->ctx, true);
 		tdi->ctx.sla = 0;
 	}
 	return rc;
@@ -424,7 +423,7 @@ int tio_tdi_reclaim(struct tio_dsm *dsm, struct tio_tdi *tdi)
 	rc = tio_cmd(dsm, tdi, SEV_CMD_TIO_TDI_RECLAIM, &reclaim);
 	if (rc)
 		return rc;
-	sla_free(tdi->ctx, dsm->sev->tio_status->tdictx_size, true);
+	sla_free(tdi->ctx, true);
 	tdi->ctx.sla = 0;
 	return 0;
 }
@@ -436,8 +435,7 @@ int tio_tdi_reclaim(struct tio_dsm *dsm, struct tio_tdi *tdi)
  * @guest_id: requester ID in the guest
  * @run: start it, it is locked
  *
- * Return: 0, with the interface report in the output buffer unless @run, or an
- * error: the TDI may be in any state then.
+ * Return: 0, or an error: the TDI may be in any state then.
  */
 int tio_tdi_bind(struct tio_dsm *dsm, struct tio_tdi *tdi, u16 guest_id,
 		 bool run)
@@ -707,7 +705,7 @@ static int tio_parse_output(const struct sla_buffer_hdr *buf, size_t size,
 	if (buf->flags & SLA_BUFFER_FLAG_ENCRYPTION)
 		return -EBADMSG;
 	if (obj->hdr.id != id)
-		return -ENOENT;
+		return -EBADMSG;
 	if (obj->hdr.length < sizeof(*obj) ||
 	    obj->hdr.length > buf->payload_sz)
 		return -EBADMSG;
@@ -726,8 +724,8 @@ static int tio_parse_output(const struct sla_buffer_hdr *buf, size_t size,
  * @data: result, for kvfree()
  * @len: bytes of it
  *
- * Return: 0, -ENOENT if it is another object or none, -EBADMSG if its lengths do
- * not add up, -EPROTONOSUPPORT for a format that is not known.
+ * Return: 0, -EBADMSG if it is another object or its lengths do not add up,
+ * -EPROTONOSUPPORT for a format that is not known.
  */
 int tio_read_output(struct tio_dsm *dsm, u32 id, void **data, u32 *len)
 {

@@ -47,7 +47,7 @@ LIST_HEAD(psp_devs);
 DEFINE_MUTEX(psp_lock);
 static LIST_HEAD(psp_fences);
 static bool psp_tio_init_done;
-static bool psp_dead;
+bool psp_dead;
 
 /* Bytes of a command that have to be 0 */
 struct psp_reserved {
@@ -777,6 +777,21 @@ static u32 psp_execute(u32 cmd, const void *data)
 	return psp_job_start(desc, job);
 }
 
+static void psp_inject(u32 cmd, const u8 *data, u32 status)
+{
+	struct psp_dev *dev;
+	struct psp_tdi *tdi;
+
+	psp_log("%s injected %#x", psp_cmd_name(cmd), status);
+	if (cmd != PSP_TDI_BIND)
+		return;
+	/* As far as the driver knows, it may be bound */
+	dev = psp_find_dev(get_unaligned_le64(data + 0x28));
+	tdi = dev ? psp_find_tdi(dev, get_unaligned_le64(data + 0x30)) : NULL;
+	if (tdi)
+		tdi->asked = true;
+}
+
 int psp_model_cmd(int cmd, void *data, int *psp_ret)
 {
 	bool more;
@@ -796,7 +811,7 @@ int psp_model_cmd(int cmd, void *data, int *psp_ret)
 		return -ETIMEDOUT;
 	}
 	if (status)
-		psp_log("%s injected %#x", psp_cmd_name(cmd), status);
+		psp_inject(cmd, data, status);
 	else
 		status = psp_execute(cmd, data);
 	if (!status)

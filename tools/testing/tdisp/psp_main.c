@@ -256,7 +256,8 @@ static struct tsm_vm_provider psp_vm_provider = {
 
 static int psp_state_show(struct seq_file *s, void *unused)
 {
-	u32 firmware, context, guest, leaked, nr_devs = 0, nr_tdis = 0, bound = 0;
+	u32 nr_devs = 0, nr_tdis = 0, bound = 0, pending = 0;
+	u32 firmware, context, guest, leaked;
 	struct psp_dev *dev;
 	struct psp_tdi *tdi;
 
@@ -274,6 +275,9 @@ static int psp_state_show(struct seq_file *s, void *unused)
 	seq_printf(s, "firmware %u\ncontext %u\nguest %u\nleaked %u\n", firmware,
 		   context, guest, leaked);
 	seq_printf(s, "devices %u\ntdis %u\nbound %u\n", nr_devs, nr_tdis, bound);
+	for (int i = 0; i < PSP_MAX_INJECT; i++)
+		pending += psp_injects[i].count;
+	seq_printf(s, "pending %u\n", pending);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(psp_state);
@@ -408,6 +412,9 @@ static void psp_device_exit(void)
 {
 	sev_tsm_uninit(&psp_sev);
 	kfree(psp_sev.tio_status);
+	/* What follows is the model's own */
+	psp_dead = false;
+	memset(psp_injects, 0, sizeof(psp_injects));
 	psp_guests_free();
 	psp_model_free_page(psp_status_page);
 	psp_cmd_exit();

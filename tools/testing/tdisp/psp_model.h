@@ -272,6 +272,8 @@ u32 psp_guest_message(struct psp_job *job);
 /* psp_cmd.c */
 extern struct list_head psp_devs;
 extern struct mutex psp_lock;
+/* Answers no more */
+extern bool psp_dead;
 void psp_tdi_unbound(struct psp_tdi *tdi);
 bool psp_mmio_bound(u64 pfn, u32 asid);
 void psp_fence(struct psp_dev *dev, u32 asid);

@@ -229,7 +229,8 @@ static int psp_reclaim(u64 pfn)
 		return -EIO;
 	}
 	psp_page_check(pfn, page, "reclaim");
-	if (psp_injected(PSP_PAGE_RECLAIM) || page->use == PSP_PAGE_CONTEXT) {
+	if (psp_dead || psp_injected(PSP_PAGE_RECLAIM) ||
+	    page->use == PSP_PAGE_CONTEXT) {
 		psp_log("PAGE_RECLAIM %#llx refused", pfn);
 		page->leaked = true;
 		return -EIO;
