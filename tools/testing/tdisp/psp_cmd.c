@@ -47,6 +47,8 @@ LIST_HEAD(psp_devs);
 DEFINE_MUTEX(psp_lock);
 static LIST_HEAD(psp_fences);
 static bool psp_tio_init_done;
+/* Buffers of the last command that had some */
+static u8 psp_last_spdm[32];
 bool psp_dead;
 
 /* Bytes of a command that have to be 0 */
@@ -652,6 +654,7 @@ static u32 psp_check_buffers(struct psp_job *job)
 		psp_violation("a buffer is below its minimum");
 		return PSP_INCORRECT_BUFFER_LENGTH;
 	}
+	memcpy(psp_last_spdm, job->data + CMD_SPDM, sizeof(psp_last_spdm));
 	job->rsp_size = psp_buf_capacity(&job->resp) - 0x50;
 	return psp_expand(&job->output, psp_expand_to);
 }
@@ -820,6 +823,63 @@ int psp_model_cmd(int cmd, void *data, int *psp_ret)
 		psp_log("%s status %#x", psp_cmd_name(cmd), status);
 	*psp_ret = status;
 	return status ? -EIO : 0;
+}
+
+/*
+ * What the driver does not do: a command about the first device, and its first
+ * TDI, at the wrong time. @page: of the firmware. Returns the status.
+ */
+int psp_raw(u32 cmd, u32 flags, u64 page)
+{
+	const struct psp_desc *desc = psp_desc(cmd);
+	struct psp_dev *dev;
+	struct psp_tdi *tdi;
+	u8 data[PSP_MAX_CMD] = {};
+	int status;
+
+	scoped_guard(mutex, &psp_lock) {
+		dev = list_first_entry_or_null(&psp_devs, struct psp_dev, node);
+		if (!desc || !dev)
+			return -ENODEV;
+		tdi = list_first_entry_or_null(&dev->tdis, struct psp_tdi, node);
+		if (!tdi)
+			return -ENODEV;
+		put_unaligned_le32(desc->size, data);
+		if (desc->spdm)
+			memcpy(data + CMD_SPDM, psp_last_spdm,
+			       sizeof(psp_last_spdm));
+		if (desc->page)
+			put_unaligned_le64(page, data + desc->page);
+		if (desc->dev)
+			put_unaligned_le64(dev->sla, data + desc->dev);
+		if (desc->tdi)
+			put_unaligned_le64(tdi->sla, data + desc->tdi);
+		if (desc->gctx)
+			put_unaligned_le64(tdi->gctx, data + desc->gctx);
+		switch (cmd) {
+		case PSP_DEV_CREATE:
+			put_unaligned_le64(dev->sla, data + 8);
+			put_unaligned_le16(dev->device_id, data + 0x10);
+			break;
+		case PSP_TDI_CREATE:
+			put_unaligned_le64(tdi->sla, data + 0x10);
+			put_unaligned_le32(tdi->function_id, data + 0x18);
+			break;
+		case PSP_DEV_CONNECT:
+			data[0x38] = 1;
+			break;
+		case PSP_TDI_BIND:
+			put_unaligned_le16(tdi->guest_id, data + 0x40);
+			put_unaligned_le16(flags, data + 0x44);
+			break;
+		case PSP_TDI_UNBIND:
+		case PSP_DEV_DISCONNECT:
+			put_unaligned_le32(flags, data + CMD_FLAGS);
+			break;
+		}
+	}
+	psp_model_cmd(cmd, data, &status);
+	return status;
 }
 
 /* A new PSP, which knows nothing */

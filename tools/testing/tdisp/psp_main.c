@@ -378,6 +378,32 @@ static const struct file_operations psp_fence_fops = {
 	.write = psp_fence_write,
 };
 
+/* "CMD FLAGS": see psp_raw(); not to be sent is ENODEV, a status is EIO */
+static ssize_t psp_raw_write(struct file *file, const char __user *ubuf,
+			     size_t count, loff_t *ppos)
+{
+	char line[32] = {};
+	u32 cmd, flags;
+	int status;
+
+	if (*ppos || count >= sizeof(line))
+		return -EINVAL;
+	if (copy_from_user(line, ubuf, count))
+		return -EFAULT;
+	if (sscanf(line, "%i %i", &cmd, &flags) != 2)
+		return -EINVAL;
+	status = psp_raw(cmd, flags, __pa(psp_status_page));
+	if (status < 0)
+		return status;
+	return status ? -EIO : count;
+}
+
+static const struct file_operations psp_raw_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = psp_raw_write,
+};
+
 static void psp_guests_free(void)
 {
 	struct psp_guest *guest, *next;
@@ -444,6 +470,7 @@ static int __init psp_init(void)
 	debugfs_create_file("log", 0600, psp_debugfs, NULL, &psp_log_fops);
 	debugfs_create_file("inject", 0200, psp_debugfs, NULL,
 			    &psp_inject_fops);
+	debugfs_create_file("raw", 0200, psp_debugfs, NULL, &psp_raw_fops);
 	debugfs_create_file("fence", 0200, psp_debugfs, NULL, &psp_fence_fops);
 
 	rc = psp_device_init();

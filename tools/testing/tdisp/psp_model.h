@@ -278,6 +278,7 @@ void psp_tdi_unbound(struct psp_tdi *tdi);
 bool psp_mmio_bound(u64 pfn, u32 asid);
 void psp_fence(struct psp_dev *dev, u32 asid);
 void psp_cmd_exit(void);
+int psp_raw(u32 cmd, u32 flags, u64 page);
 int psp_model_cmd(int cmd, void *data, int *psp_ret);
 
 /* What LOCK has the device add to its addresses */

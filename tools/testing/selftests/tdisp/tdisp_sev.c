@@ -137,6 +137,14 @@ static void close_all(FIXTURE_DATA(sev) *self)
 		(_log) = __at + 1;					\
 } while (0)
 
+static void *end_of_stall(void *arg)
+{
+	/* Within the first exchange, which takes DOE's time limit of a second */
+	usleep(900000);
+	testctl_set(*(u16 *)arg, TDISP_CTL_STALL_MS, 0);
+	return NULL;
+}
+
 TEST_F(sev, connect)
 {
 	const struct tdisp_fn *fn = &self->dev->fn[0];
@@ -525,6 +533,162 @@ TEST_F_TIMEOUT(sev, stop_refused, 60)
 	EXPECT_EQ(1, state.devices);
 }
 
+/* The model refuses what the driver does not do, and says why */
+TEST_F(sev, wrong_order)
+{
+	static const struct {
+		u32 cmd;
+		u32 flags;
+		const char *line;
+	} locked[] = {
+		{ PSP_DEV_CREATE, 0, "TIO_DEV_CREATE status 0x39" },
+		{ PSP_DEV_CONNECT, 0, "TIO_DEV_CONNECT status 0x3b" },
+		{ PSP_DEV_DISCONNECT, 0, "TIO_DEV_DISCONNECT status 0x3a" },
+		{ PSP_DEV_DISCONNECT, 1, "TIO_DEV_DISCONNECT status 0x3a" },
+		{ PSP_DEV_RECLAIM, 0, "TIO_DEV_RECLAIM status 0x3a" },
+		{ PSP_TDI_CREATE, 0, "TIO_TDI_CREATE status 0x39" },
+		{ PSP_TDI_RECLAIM, 0, "TIO_TDI_RECLAIM status 0x3c" },
+		{ PSP_TDI_BIND, 0, "TIO_TDI_BIND status 0x3c" },
+		{ PSP_FENCE_CLEAR, 0, "TIO_ASID_FENCE_CLEAR status 0x3a" },
+	};
+	struct tdi *tdi = &self->tdi[0];
+	struct psp_state state;
+	char *log;
+
+	/* Nothing to do it to, before there is a TDI */
+	test_err(ENODEV, psp_raw(PSP_TDI_BIND, 0));
+	test_cmd(tdi_bind(tdi));
+	for (int i = 0; i < ARRAY_SIZE(locked); i++) {
+		test_cmd(psp_log_clear());
+		test_err(EIO, psp_raw(locked[i].cmd, locked[i].flags));
+		log = psp_log();
+		EXPECT_EQ(1, psp_log_count(log, locked[i].line)) {
+			TH_LOG("%s", locked[i].line);
+		}
+		free(log);
+		expect_state(self->rid, TDISP_STATE_LOCKED);
+	}
+	test_cmd(psp_get_state(&state));
+	EXPECT_EQ(ARRAY_SIZE(locked), state.refused);
+	EXPECT_EQ(0, state.violations);
+
+	test_cmd(tdi_start(tdi));
+	test_err(EIO, psp_raw(PSP_TDI_BIND, 1));
+	expect_state(self->rid, TDISP_STATE_RUN);
+	test_cmd(psp_get_state(&state));
+	EXPECT_EQ(ARRAY_SIZE(locked) + 1, state.refused);
+
+	/* Nothing of that has come between the driver and its TDI */
+	test_cmd(tdi_unbind(tdi));
+	expect_state(self->rid, TDISP_STATE_UNLOCKED);
+	close_all(self);
+	test_cmd(setup_disconnect(self->dev));
+	test_cmd(psp_get_state(&state));
+	EXPECT_EQ(ARRAY_SIZE(locked) + 1, state.refused);
+	EXPECT_EQ(0, state.devices);
+	EXPECT_EQ(0, state.violations);
+}
+
+/* STOP is not answered once: it is asked for again */
+TEST_F_TIMEOUT(sev, no_answer_to_stop, 60)
+{
+	struct tdi *tdi = &self->tdi[0];
+	pthread_t thread;
+	char *log;
+
+	test_cmd(tdi_bind(tdi));
+	test_cmd(tdi_start(tdi));
+	test_cmd(psp_log_clear());
+	testctl_set(self->rid, TDISP_CTL_STALL_MS, 1500);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, end_of_stall, &self->rid));
+	test_cmd(tdi_unbind(tdi));
+	pthread_join(thread, NULL);
+	expect_state(self->rid, TDISP_STATE_UNLOCKED);
+	log = psp_log();
+	EXPECT_EQ(1, psp_log_count(log, "TIO_TDI_UNBIND status 0x33"));
+	EXPECT_EQ(1, psp_log_count(log, "TIO_TDI_UNBIND ok"));
+	EXPECT_EQ(0, psp_log_count(log, "  TIO_TDI_UNBIND was left"));
+	free(log);
+	close_all(self);
+	test_cmd(setup_disconnect(self->dev));
+	expect_nothing_left(1);
+}
+
+/* A device that does not answer at all is not bound, and works when it does */
+TEST_F_TIMEOUT(sev, no_answer_to_lock, 60)
+{
+	struct tdi *tdi = &self->tdi[0];
+
+	testctl_set(self->rid, TDISP_CTL_STALL_MS, 1500);
+	test_err(ETIMEDOUT, tdi_bind(tdi));
+	testctl_clear_faults(self->rid);
+	/* Nobody has heard of the state of the TDI, so nobody gets it */
+	EXPECT_TRUE(fn_quarantined(tdi->fn));
+	expect_state(self->rid, TDISP_STATE_UNLOCKED);
+	expect_clean();
+
+	/* That is found out when it is disconnected */
+	close_all(self);
+	test_cmd(setup_disconnect(self->dev));
+	EXPECT_FALSE(fn_quarantined(&self->dev->fn[0]));
+	EXPECT_EQ(0, fn_held(&self->dev->fn[0]));
+	expect_nothing_left(1);
+}
+
+/* There is nothing left of it: the PSP lets go by force, and that will do */
+TEST_F_TIMEOUT(sev, device_gone, 60)
+{
+	struct tdi *tdi = &self->tdi[0];
+	struct psp_state state;
+
+	test_cmd(tdi_bind(tdi));
+	test_cmd(tdi_start(tdi));
+	testctl_set(self->rid, TDISP_CTL_REMOVED, 1);
+	test_cmd(tdi_unbind(tdi));
+	EXPECT_FALSE(fn_quarantined(tdi->fn));
+	test_cmd(psp_get_state(&state));
+	EXPECT_EQ(0, state.tdis);
+	expect_clean();
+	close_all(self);
+	test_cmd(setup_disconnect(self->dev));
+	expect_nothing_left(1);
+}
+
+/* The TDI fails by itself: unbind leads out */
+TEST_F(sev, error)
+{
+	struct tdi *tdi = &self->tdi[0];
+
+	test_cmd(tdi_bind(tdi));
+	testctl_set(self->rid, TDISP_CTL_FORCE_ERROR, 1);
+	test_err(EIO, tdi_start(tdi));
+	test_cmd(tdi_unbind(tdi));
+	expect_state(self->rid, TDISP_STATE_UNLOCKED);
+	test_cmd(tdi_bind(tdi));
+	test_cmd(tdi_start(tdi));
+	close_all(self);
+	test_cmd(setup_disconnect(self->dev));
+	expect_nothing_left(1);
+}
+
+/* The administrator, or the module that goes away, unbinds as well */
+TEST_F(sev, lost)
+{
+	struct tdi *tdi = &self->tdi[0];
+
+	test_cmd(tdi_bind(tdi));
+	test_cmd(tdi_start(tdi));
+	test_cmd(setup_disconnect(self->dev));
+	expect_state(self->rid, TDISP_STATE_UNLOCKED);
+	test_err(ENOTCONN, tdi_start(tdi));
+	test_cmd(tdi_unbind(tdi));
+	test_cmd(psp_connect(self->dev));
+	test_cmd(tdi_bind(tdi));
+	test_cmd(psp_unload());
+	expect_state(self->rid, TDISP_STATE_UNLOCKED);
+	close_all(self);
+}
+
 /* A device that is not connected yet, by a PSP that is told what to do first */
 FIXTURE(link)
 {
@@ -657,12 +821,16 @@ TEST_F(link, device_not_created)
 	expect_nothing_left(0);
 }
 
-static void *end_of_stall(void *arg)
+/* What the firmware wants to send is no message */
+TEST_F(link, no_request)
 {
-	/* Within the first exchange, which takes DOE's time limit of a second */
-	usleep(900000);
-	testctl_set(*(u16 *)arg, TDISP_CTL_STALL_MS, 0);
-	return NULL;
+	test_cmd(psp_load(""));
+	test_cmd(psp_inject(PSP_DEV_CONNECT, 0x32, 0, 1));
+	test_err(EBADMSG, psp_connect(self->dev));
+	expect_nothing_left(0);
+	test_cmd(psp_connect(self->dev));
+	test_cmd(setup_disconnect(self->dev));
+	expect_nothing_left(0);
 }
 
 /* The first message is not answered, what comes after that is */

@@ -100,6 +100,14 @@ int psp_inject_none(void)
 	return sysfs_write("\n", PSP_DEBUGFS "/inject");
 }
 
+int psp_raw(u32 cmd, u32 flags)
+{
+	char line[32];
+
+	snprintf(line, sizeof(line), "%#x %#x", cmd, flags);
+	return sysfs_write(line, PSP_DEBUGFS "/raw");
+}
+
 int psp_fence(u32 guest)
 {
 	char line[16];

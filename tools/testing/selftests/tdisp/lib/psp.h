@@ -76,6 +76,8 @@ int psp_get_state(struct psp_state *state);
 int psp_inject(u32 cmd, u32 status, u32 skip, u32 count);
 int psp_inject_none(void);
 int psp_fence(u32 guest);
+/* A command behind the driver's back, about its first device and TDI */
+int psp_raw(u32 cmd, u32 flags);
 int psp_log_clear(void);
 /* The log since then, freed by the caller, NULL if that fails */
 char *psp_log(void);
