@@ -60,7 +60,8 @@ struct psp_reserved {
  * struct psp_desc - A command
  * @name: for people
  * @size: of its buffer
- * @dev, @tdi: offset of the contexts, 0 if it has none
+ * @dev: offset of the device context, 0 if it has none
+ * @tdi: offset of the TDI context, 0 if it has none
  * @gctx: offset of the guest's context page, 0 if it has none
  * @page: offset of the address of a firmware page, 0 if it has none
  * @spdm: it exchanges messages with the device

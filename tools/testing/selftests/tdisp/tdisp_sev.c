@@ -671,7 +671,7 @@ TEST_F(sev, error)
 	expect_nothing_left(1);
 }
 
-/* The administrator, or the module that goes away, unbinds as well */
+/* The administrator unbinds as well, and the module disconnects */
 TEST_F(sev, lost)
 {
 	struct tdi *tdi = &self->tdi[0];
@@ -684,9 +684,15 @@ TEST_F(sev, lost)
 	test_cmd(tdi_unbind(tdi));
 	test_cmd(psp_connect(self->dev));
 	test_cmd(tdi_bind(tdi));
-	test_cmd(psp_unload());
-	expect_state(self->rid, TDISP_STATE_UNLOCKED);
+	/* Who provides the VM stays as long as it is in use */
+	test_err(EAGAIN, psp_unload());
+	expect_state(self->rid, TDISP_STATE_LOCKED);
 	close_all(self);
+	expect_state(self->rid, TDISP_STATE_UNLOCKED);
+	expect_clean();
+	/* With the device connected */
+	test_cmd(psp_unload());
+	expect_attr(&self->dev->fn[0], "connect", "");
 }
 
 /* A device that is not connected yet, by a PSP that is told what to do first */
