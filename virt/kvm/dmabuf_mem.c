@@ -346,6 +346,7 @@ out_unlock:
 	srcu_read_unlock(&kvm->srcu, idx);
 	return r;
 }
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_dmabuf_find_private);
 
 /**
  * kvm_dmabuf_unmap_private() - Remove private mappings of MMIO
@@ -381,3 +382,4 @@ int kvm_dmabuf_unmap_private(struct kvm *kvm, gpa_t gpa, u64 size)
 	srcu_read_unlock(&kvm->srcu, idx);
 	return 0;
 }
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_dmabuf_unmap_private);

@@ -38,14 +38,9 @@ static int sw_protected_unmap_mmio(struct kvm *kvm, u64 gpa, u64 size)
 }
 
 /*
- * SNP and TDX: there is no backend yet to map private MMIO with, so no VM of
- * theirs is valid, and kvm_x86_private_mmio() says so to faults, too.
+ * TDX: there is no backend yet to map private MMIO with, so no VM of its is valid,
+ * and kvm_x86_private_mmio() says so to faults, too. SNP is kvm-amd's.
  */
-static int snp_validate(struct kvm *kvm)
-{
-	return tsm_vm_validate_type(kvm, KVM_X86_SNP_VM) ?: -EOPNOTSUPP;
-}
-
 static int tdx_validate(struct kvm *kvm)
 {
 	return tsm_vm_validate_type(kvm, KVM_X86_TDX_VM) ?: -EOPNOTSUPP;
@@ -76,14 +71,6 @@ static struct tsm_vm_provider providers[] = {
 		.unmap_mmio = sw_protected_unmap_mmio,
 	},
 	{
-		.type = TSM_VM_SNP,
-		.owner = THIS_MODULE,
-		.validate = snp_validate,
-		.get_handle = no_handle,
-		.find_mmio = no_find_mmio,
-		.unmap_mmio = no_unmap_mmio,
-	},
-	{
 		.type = TSM_VM_TDX,
 		.owner = THIS_MODULE,
 		.validate = tdx_validate,
@@ -103,8 +90,9 @@ int kvm_x86_private_mmio(struct kvm *kvm)
 {
 	switch (kvm->arch.vm_type) {
 	case KVM_X86_SW_PROTECTED_VM:
-		return 0;
+	/* The RMP keeps the guest from what the backend did not give to it */
 	case KVM_X86_SNP_VM:
+		return 0;
 	case KVM_X86_TDX_VM:
 	default:
 		return -EOPNOTSUPP;

@@ -31,6 +31,8 @@
 
 #define EVENTQ_DEPTH	16
 
+u32 tdi_tvm_arch = SOFT_TSM_TVM_ARCH;
+
 int vmm_open(struct vmm *vmm)
 {
 	memset(vmm, 0, sizeof(*vmm));
@@ -381,7 +383,7 @@ struct iommu_vdevice_tsm_req tdi_req(struct tdi *tdi, u32 op, const void *req,
 		.size = sizeof(struct iommu_vdevice_tsm_req),
 		.vdevice_id = tdi->vdev_id,
 		.op = op,
-		.tvm_arch = SOFT_TSM_TVM_ARCH,
+		.tvm_arch = tdi_tvm_arch,
 		.req_len = req_len,
 		.resp_len = resp_len,
 		.req_uptr = (uintptr_t)req,

@@ -17,6 +17,9 @@
 /* As the guest knows its first device: 0000:00:02.0 */
 #define TDI_VIRT_ID		0x10
 
+/* Architecture of requests, of the TSM that the device is connected to */
+extern u32 tdi_tvm_arch;
+
 /**
  * struct vmm - What a VMM has once
  * @vm: the VM

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The model of AMD's PSP, a module that brings the driver for SEV-TIO along, and
+ * what only that TSM knows: messages of an SNP guest.
+ */
+#ifndef SELFTESTS_TDISP_LIB_PSP_H
+#define SELFTESTS_TDISP_LIB_PSP_H
+
+#include <stdbool.h>
+#include <linux/types.h>
+
+#include "tdi.h"
+
+#define PSP_MODEL_MODULE	"psp_model"
+
+/* Commands and what is injected beside them, see psp_model.h of the module */
+#define PSP_DEV_CREATE		0xd2
+#define PSP_DEV_RECLAIM		0xd3
+#define PSP_DEV_CONNECT		0xd4
+#define PSP_DEV_DISCONNECT	0xd5
+#define PSP_DEV_STATUS		0xd6
+#define PSP_DEV_MEASUREMENTS	0xd7
+#define PSP_DEV_CERTIFICATES	0xd8
+#define PSP_TDI_CREATE		0xda
+#define PSP_TDI_RECLAIM		0xdb
+#define PSP_TDI_BIND		0xdc
+#define PSP_TDI_UNBIND		0xdd
+#define PSP_TDI_REPORT		0xde
+#define PSP_TDI_STATUS		0xdf
+#define PSP_GUEST_REQUEST	0xe0
+#define PSP_FENCE_CLEAR		0xe1
+#define PSP_FENCE_STATUS	0xe2
+#define PSP_TDI_INFO		0xe3
+#define PSP_PAGE_RECLAIM	0xc7
+#define PSP_RMP_PRIVATE		1
+#define PSP_RMP_SHARED		2
+#define PSP_RMP_FIRMWARE	3
+#define PSP_NO_ANSWER		0x10000
+
+/**
+ * struct psp_state - What the model says
+ * @violations: the driver has done what it must never do
+ * @refused: commands that were not possible in the state of their object
+ * @firmware: pages of the firmware
+ * @context: and those that are an object of it
+ * @guest: pages of MMIO that are a guest's
+ * @leaked: pages that the driver wanted back in vain
+ * @devices: device contexts
+ * @tdis: TDI contexts
+ * @bound: TDIs that are bound
+ * @pending: statuses that are still to be injected
+ */
+struct psp_state {
+	u32 violations;
+	u32 refused;
+	u32 firmware;
+	u32 context;
+	u32 guest;
+	u32 leaked;
+	u32 devices;
+	u32 tdis;
+	u32 bound;
+	u32 pending;
+};
+
+/* All of these return 0 or a negative errno unless they say something else */
+
+/* The module's file is $TDISP_PSP_MODEL_KO, or it is modprobe's job to know */
+int psp_load(const char *params);
+int psp_unload(void);
+bool psp_loaded(void);
+int psp_connect(struct tdisp_device *dev);
+int psp_set_param(const char *name, const char *val);
+int psp_get_state(struct psp_state *state);
+/* "CMD STATUS SKIP COUNT", see above */
+int psp_inject(u32 cmd, u32 status, u32 skip, u32 count);
+int psp_inject_none(void);
+int psp_fence(u32 guest);
+/* A command behind the driver's back, about its first device and TDI */
+int psp_raw(u32 cmd, u32 flags);
+int psp_log_clear(void);
+/* The log since then, freed by the caller, NULL if that fails */
+char *psp_log(void);
+/* Where in the log after @from a line starts like this, NULL if none does */
+const char *psp_log_find(const char *from, const char *line);
+int psp_log_count(const char *log, const char *line);
+
+/* Messages of a guest: what their payload starts with is the ID of the TDI */
+#define PSP_MSG_TDI_INFO	19
+#define PSP_MSG_MMIO_VALIDATE	21
+#define PSP_MSG_MMIO_CONFIG	23
+#define PSP_MSG_SDTE_WRITE	25
+
+#define PSP_MSG_PAGE		4096
+#define PSP_MSG_HDR		0x60
+
+/* A message with a payload of @len bytes into @page */
+void psp_msg(u8 *page, u8 type, const void *payload, u16 len);
+/* @page is the message, and the response afterwards, of @len bytes */
+int psp_send_msg(struct tdi *tdi, u8 *page, u32 *len);
+/* Status of the PSP for the guest in a response */
+u16 psp_msg_status(const u8 *page);
+/* Have the PSP validate @pages of range @id for the guest, from @gpa on */
+int psp_mmio_validate(struct tdi *tdi, u64 gpa, u32 pages, u16 id, u16 *status);
+
+#endif /* SELFTESTS_TDISP_LIB_PSP_H */
