@@ -254,9 +254,9 @@ static bool tsm_convert(KVMDmabuf *dmabuf, hwaddr gpa, hwaddr size,
 
 /*
  * KVM cannot map it: the device was taken away from the VM, it is being bound
- * or unbound, or somebody resets it. Ones are what the guest reads from a device
- * that is gone. That includes private pages, which are shared from then on: what
- * the guest believes to be private and accesses is dropped here.
+ * or unbound, or somebody resets it. Ones are what the guest reads from a
+ * device that is gone. That includes private pages, which are shared from then
+ * on: what the guest believes to be private and writes is dropped here.
  */
 static void tsm_fault(KVMDmabuf *dmabuf, hwaddr gpa, bool is_private)
 {

@@ -23,7 +23,7 @@ typedef struct VFIOTSMCall VFIOTSMCall;
  * @VFIO_TSM_BINDING: a call to bind it is under way
  * @VFIO_TSM_BOUND: the TSM has locked it for the VM, or the VM has started it
  * @VFIO_TSM_FAILED: bound, but the device is in its error state
- * @VFIO_TSM_LOST: the host has taken it away; it stays closed until it is unbound
+ * @VFIO_TSM_LOST: the host has taken it away; closed until it is unbound
  * @VFIO_TSM_UNBINDING: a call to unbind it is under way
  * @VFIO_TSM_QUARANTINED: the TSM did not let go of it
  */
@@ -75,8 +75,8 @@ typedef enum VFIOTSMCallType {
 /**
  * struct VFIOTSMCall - A call of a guest about its device
  * @type: bind, unbind, or
- *        VFIO_TSM_ACCEPT_MMIO: have the TSM look at a range of MMIO, and make it
- *        private; VFIO_TSM_REQUEST: pass on a request
+ *        VFIO_TSM_ACCEPT_MMIO: have the TSM look at a range of MMIO, and make
+ *        it private; VFIO_TSM_REQUEST: pass on a request
  * @req: VFIO_TSM_REQUEST, but for tvm_arch. The buffers are the caller's
  * @gpa: VFIO_TSM_ACCEPT_MMIO, page aligned
  * @size: of the range, page aligned
