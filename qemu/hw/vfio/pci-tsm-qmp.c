@@ -7,10 +7,10 @@
 #include "qemu/osdep.h"
 #include <linux/iommufd.h>
 
-#include "hw/pci/pci.h"
+#include "hw/pci/pci_device.h"
 #include "hw/qdev-core.h"
+#include "hw/sysbus.h"
 #include "hw/vfio/vfio-tsm.h"
-#include "monitor/qdev.h"
 #include "qapi/error.h"
 #include "qapi/qapi-commands-vfio.h"
 #include "qapi/qapi-events-vfio.h"
@@ -91,13 +91,15 @@ static void tsm_unbind_done(VFIOTSMCall *call)
 
 void qmp_vfio_tsm_unbind(const char *id, Error **errp)
 {
-    DeviceState *dev = find_device_state(id, false, errp);
+    DeviceState *dev = qdev_find_recursive(sysbus_get_default(), id);
     PCIDevice *pdev;
     VFIOPCITSM *tsm;
     VFIOTSMCall *call;
     int ret;
 
     if (!dev) {
+        error_set(errp, ERROR_CLASS_DEVICE_NOT_FOUND, "Device '%s' not found",
+                  id);
         return;
     }
     pdev = (PCIDevice *)object_dynamic_cast(OBJECT(dev), TYPE_PCI_DEVICE);
