@@ -1,12 +1,13 @@
 /*
- * Calls of a guest about its devices, without a device: what is looked at before
- * anything is passed on
+ * Calls of a guest about its devices, without a device: what is looked at
+ * before anything is passed on
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
 #include "hw/misc/tsm-testcall.h"
+#include "hw/pci/pci_regs.h"
 #include "libqos/pci-pc.h"
 #include "libqtest.h"
 #include "qemu/bswap.h"
@@ -35,7 +36,8 @@ typedef struct Fixture {
 
 static void fixture_open(Fixture *f)
 {
-    f->qts = qtest_init("-M q35 -m 64M -device x-tsm-testcall,addr=5.0");
+    f->qts = qtest_init("-M q35 -nodefaults -m 64M "
+                        "-device x-tsm-testcall,addr=5.0");
     f->bus = qpci_new_pc(f->qts, NULL);
     f->dev = qpci_device_find(f->bus, QPCI_DEVFN(5, 0));
     g_assert_nonnull(f->dev);
@@ -81,9 +83,9 @@ static uint32_t call(Fixture *f, Call c)
     ring(f, CALL_ADDR);
     g_assert_cmpuint(reg(f, TSM_CALL_STATE), ==, TSM_CALL_DONE);
     qtest_memread(f->qts, CALL_ADDR, raw, sizeof(raw));
-    g_assert_cmpuint(ldl_le_p(raw + TSM_CALL_NR), ==, c.nr);
-    g_assert_cmpuint(ldl_le_p(raw + TSM_CALL_BUF_LEN), ==, 0);
-    g_assert_cmpuint(ldl_le_p(raw + TSM_CALL_ERR), ==, 0);
+    g_assert_cmpuint((uint32_t)ldl_le_p(raw + TSM_CALL_NR), ==, c.nr);
+    g_assert_cmpuint((uint32_t)ldl_le_p(raw + TSM_CALL_BUF_LEN), ==, 0);
+    g_assert_cmpuint((uint32_t)ldl_le_p(raw + TSM_CALL_ERR), ==, 0);
     g_assert_cmpuint(ldq_le_p(raw + TSM_CALL_CODE), ==, 0);
     return ldl_le_p(raw + TSM_CALL_STATUS);
 }
@@ -187,7 +189,8 @@ static void test_reset(void)
 /* The monitor of a machine without such devices */
 static void test_monitor(void)
 {
-    QTestState *qts = qtest_init("-M q35 -m 64M");
+    QTestState *qts = qtest_init("-M q35 -nodefaults -m 64M "
+                                 "-device x-tsm-testcall,id=call");
     g_autofree char *text = NULL;
     QDict *rsp;
 
@@ -196,10 +199,8 @@ static void test_monitor(void)
     qobject_unref(rsp);
     text = qtest_hmp(qts, "info vfio-tsm");
     g_assert_cmpstr(text, ==, "");
-    qtest_qmp_assert_success(qts, "{ 'execute': 'device_add', 'arguments': "
-                             "{ 'driver': 'qemu-xhci', 'id': 'usb' } }");
     rsp = qtest_qmp(qts, "{ 'execute': 'vfio-tsm-unbind', "
-                    "'arguments': { 'id': 'usb' } }");
+                    "'arguments': { 'id': 'call' } }");
     qmp_expect_error_and_unref(rsp, "GenericError");
     rsp = qtest_qmp(qts, "{ 'execute': 'vfio-tsm-unbind', "
                     "'arguments': { 'id': 'nobody' } }");
