@@ -26,6 +26,7 @@
 #include "qemu/units.h"
 #include "system/confidential-guest-support.h"
 #include "system/kvm-dmabuf.h"
+#include "system/runstate.h"
 #include "trace.h"
 
 #define TSM_EVENTQ_DEPTH 16
@@ -229,6 +230,9 @@ static void tsm_share_all(VFIOPCITSM *tsm)
         if (kvm_set_memory_attributes_shared(range->gpa, range->size)) {
             error_report("vfio %s: cannot make MMIO at 0x%" HWADDR_PRIx
                          " shared again", tsm_name(tsm), range->gpa);
+            /* The guest would fault on it for ever */
+            qemu_system_vmstop_request_prepare();
+            qemu_system_vmstop_request(RUN_STATE_INTERNAL_ERROR);
         }
     }
 }
