@@ -16,6 +16,8 @@
 #	hash_files PATH...      one key for names, modes and contents
 #	lock NAME [-s]          one such job at a time (-s: any number of these
 #				instead); released at exit
+#	own_results		name a directory for the results of the next rig/vm, in
+#				$RIG_RESULTS: results/last is whoever's came last
 #	keep_newest N PATH...   remove all but the N newest of these paths
 #	gate NAME CMD...        run a check, print one line, count it in $passed,
 #				$failed or $skipped (exit status 4 is SKIP; 5 is
@@ -210,6 +212,11 @@ lock() {
 	flock -n ${2:+"$2"} "$fd" && return 0
 	say "waiting for another $1 job in $cache"
 	flock ${2:+"$2"} "$fd"
+}
+
+own_results() {
+	RIG_RESULTS=$cache/results/$(date +%Y%m%d-%H%M%S).$$
+	export RIG_RESULTS
 }
 
 keep_newest() {
