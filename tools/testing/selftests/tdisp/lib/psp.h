@@ -10,32 +10,9 @@
 #include <linux/types.h>
 
 #include "tdi.h"
+#include "../../../tdisp/psp-inject.h"
 
 #define PSP_MODEL_MODULE	"psp_model"
-
-/* Commands and what is injected beside them, see psp_model.h of the module */
-#define PSP_DEV_CREATE		0xd2
-#define PSP_DEV_RECLAIM		0xd3
-#define PSP_DEV_CONNECT		0xd4
-#define PSP_DEV_DISCONNECT	0xd5
-#define PSP_DEV_STATUS		0xd6
-#define PSP_DEV_MEASUREMENTS	0xd7
-#define PSP_DEV_CERTIFICATES	0xd8
-#define PSP_TDI_CREATE		0xda
-#define PSP_TDI_RECLAIM		0xdb
-#define PSP_TDI_BIND		0xdc
-#define PSP_TDI_UNBIND		0xdd
-#define PSP_TDI_REPORT		0xde
-#define PSP_TDI_STATUS		0xdf
-#define PSP_GUEST_REQUEST	0xe0
-#define PSP_FENCE_CLEAR		0xe1
-#define PSP_FENCE_STATUS	0xe2
-#define PSP_TDI_INFO		0xe3
-#define PSP_PAGE_RECLAIM	0xc7
-#define PSP_RMP_PRIVATE		1
-#define PSP_RMP_SHARED		2
-#define PSP_RMP_FIRMWARE	3
-#define PSP_NO_ANSWER		0x10000
 
 /**
  * struct psp_state - What the model says
