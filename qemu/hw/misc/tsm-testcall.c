@@ -255,6 +255,7 @@ static uint32_t testcall_start(TSMTestCall *s, TSMTestJob *job)
     const TSMTestKind *kind = testcall_kind(job_get(job, TSM_CALL_NR));
     VFIOPCITSM *tsm;
     uint32_t status;
+    int err;
 
     if (!kind) {
         return TSM_CALL_UNKNOWN;
@@ -282,8 +283,10 @@ static uint32_t testcall_start(TSMTestCall *s, TSMTestJob *job)
             return status;
         }
     }
-    job->call.err = vfio_tsm_call(tsm, &job->call);
-    if (job->call.err) {
+    /* From here on the call is the device's thread's, which may have ended it */
+    err = vfio_tsm_call(tsm, &job->call);
+    if (err) {
+        job->call.err = err;
         return TSM_CALL_REFUSED;
     }
     s->job = job;
