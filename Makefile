@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Thin: each target is one tool of rig/, which installs and caches what it needs.
 
-.PHONY: help demo chart check check-gates check-san coverage docs fuzz lint bench bisect matrix kernel qemu series mail quilt deb port shell clean
+.PHONY: help demo chart check check-gates check-san coverage docs fuzz lint bench old bisect matrix kernel qemu series mail quilt deb port shell clean
 
 help:
 	@echo 'make demo     build all there is, boot it, draw the life of a device as it goes'
@@ -14,7 +14,8 @@ help:
 	@echo 'make lint     the gates that need no kernel build'
 	@echo 'make docs     the documents, no message from Sphinx that the base does not give'
 	@echo 'make bench    instructions per ioctl and fault, base and series side by side'
-	@echo 'make bisect   every commit of the series builds'
+	@echo 'make old      the base runs the same QEMU with the same guest, as before'
+	@echo 'make bisect   every commit of the series builds, and every patch of QEMU'
 	@echo 'make matrix   what the series touches, with options off, =m, for 32 bit, arm64, at random'
 	@echo 'make shell    a shell in the booted kernel'
 	@echo 'make kernel   build the kernel, the test module and the selftests'
@@ -57,6 +58,9 @@ lint:
 
 bench:
 	@rig/bench
+
+old:
+	@rig/bench --old
 
 bisect:
 	@rig/bisect

@@ -191,6 +191,23 @@ static int tio_expect_state(struct tio_dsm *dsm, struct tio_bound *b, u8 want)
 	return -EIO;
 }
 
+/* A range of MMIO at a time: it has a page or many thousands */
+static void tio_trace_rmp(struct tio_bound *b, const char *name, int rc,
+			  u64 start)
+{
+	trace_tsm_fw_call(&b->base.pdev->dev, name, rc, 0, start);
+}
+
+static int tio_mmio_share_range(struct tio_mmio *mmio)
+{
+	for (; mmio->npages; mmio->npages--) {
+		if (rmp_make_shared(mmio->pfn + mmio->npages - 1, PG_LEVEL_4K))
+			return -EIO;
+		cond_resched();
+	}
+	return 0;
+}
+
 /*
  * Undo of MMIO: after the TDI was stopped, and nobody maps it any more. What the
  * RMP keeps is left in the list.
@@ -200,12 +217,13 @@ static int tio_mmio_share(struct tio_bound *b)
 	struct tio_mmio *mmio, *next;
 
 	list_for_each_entry_safe(mmio, next, &b->mmio, node) {
-		for (; mmio->npages; mmio->npages--) {
-			if (rmp_make_shared(mmio->pfn + mmio->npages - 1,
-					    PG_LEVEL_4K))
-				return -EIO;
-			cond_resched();
-		}
+		u64 start = tio_trace_start();
+		int rc;
+
+		rc = tio_mmio_share_range(mmio);
+		tio_trace_rmp(b, "RMPUPDATE_SHARED", rc, start);
+		if (rc)
+			return rc;
 		list_del(&mmio->node);
 		kfree(mmio);
 	}
@@ -241,6 +259,7 @@ static bool tio_mmio_overlaps(struct tio_bound *b, u64 pfn, u64 npages)
  */
 static int tio_mmio_assign(struct tio_bound *b, u64 gpa, u64 pfn, u64 npages)
 {
+	u64 start = tio_trace_start();
 	struct tio_mmio *mmio;
 
 	mmio = kzalloc_obj(*mmio, GFP_KERNEL_ACCOUNT);
@@ -257,9 +276,11 @@ static int tio_mmio_assign(struct tio_bound *b, u64 gpa, u64 pfn, u64 npages)
 			goto err;
 		cond_resched();
 	}
+	tio_trace_rmp(b, "RMPUPDATE_PRIVATE", 0, start);
 	return 0;
 
 err:
+	tio_trace_rmp(b, "RMPUPDATE_PRIVATE", -EIO, start);
 	/*
 	 * What has become the guest's stays that until the TDI is unbound: the
 	 * list has it.

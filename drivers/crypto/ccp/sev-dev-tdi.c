@@ -297,6 +297,10 @@ int tio_tdi_cmd_buffer_len(int cmd)
 static const char *tio_cmd_name(int cmd)
 {
 	switch (cmd) {
+	case SEV_CMD_TIO_DEV_CREATE:		return "TIO_DEV_CREATE";
+	case SEV_CMD_TIO_DEV_RECLAIM:		return "TIO_DEV_RECLAIM";
+	case SEV_CMD_TIO_DEV_CONNECT:		return "TIO_DEV_CONNECT";
+	case SEV_CMD_TIO_DEV_DISCONNECT:	return "TIO_DEV_DISCONNECT";
 	case SEV_CMD_TIO_DEV_STATUS:		return "TIO_DEV_STATUS";
 	case SEV_CMD_TIO_DEV_MEASUREMENTS:	return "TIO_DEV_MEASUREMENTS";
 	case SEV_CMD_TIO_DEV_CERTIFICATES:	return "TIO_DEV_CERTIFICATES";
@@ -314,18 +318,29 @@ static const char *tio_cmd_name(int cmd)
 	}
 }
 
-static u64 tio_trace_start(void)
+u64 tio_trace_start(void)
 {
 	return trace_tsm_fw_call_enabled() ? ktime_get_ns() : 0;
 }
 
-static void tio_trace(struct tio_dsm *dsm, struct tio_tdi *tdi, int cmd, int rc,
-		      u64 start)
+static void tio_trace_name(struct tio_dsm *dsm, struct tio_tdi *tdi,
+			   const char *name, int rc, u64 start)
 {
 	struct pci_dev *pdev = tdi ? tdi->pdev : dsm->tsm.base_tsm.pdev;
 
-	trace_tsm_fw_call(&pdev->dev, tio_cmd_name(cmd), rc, dsm->data.psp_ret,
-			  start);
+	trace_tsm_fw_call(&pdev->dev, name, rc, dsm->data.psp_ret, start);
+}
+
+/**
+ * tio_trace_dev() - A command about a device has returned
+ * @dsm: the device
+ * @cmd: the command
+ * @rc: its result
+ * @start: when it was issued, see tio_trace_start()
+ */
+void tio_trace_dev(struct tio_dsm *dsm, int cmd, int rc, u64 start)
+{
+	tio_trace_name(dsm, NULL, tio_cmd_name(cmd), rc, start);
 }
 
 /* A command that exchanges nothing with the device */
@@ -339,17 +354,17 @@ static int tio_cmd(struct tio_dsm *dsm, struct tio_tdi *tdi, int cmd,
 
 	dsm->data.psp_ret = 0;
 	rc = sev_do_cmd(cmd, data, &dsm->data.psp_ret);
-	tio_trace(dsm, tdi, cmd, rc, start);
+	tio_trace_name(dsm, tdi, tio_cmd_name(cmd), rc, start);
 	return rc;
 }
 
 /*
  * A command that may, with all the messages that it takes. An exchange that failed
  * is not the PSP's to answer for: pci_doe() does not tell its time limit from an
- * error of the mailbox.
+ * error of the mailbox. @name is for the trace.
  */
-static int tio_spdm_cmd(struct tio_dsm *dsm, struct tio_tdi *tdi, int cmd,
-			void *data)
+static int tio_spdm_cmd_as(struct tio_dsm *dsm, struct tio_tdi *tdi, int cmd,
+			   void *data, const char *name)
 {
 	u64 start = tio_trace_start();
 	int rc;
@@ -362,8 +377,14 @@ static int tio_spdm_cmd(struct tio_dsm *dsm, struct tio_tdi *tdi, int cmd,
 	if (rc == -EIO && !dsm->data.psp_ret)
 		rc = pci_device_is_present(dsm->tsm.base_tsm.pdev) ? -ETIMEDOUT :
 								     -ENODEV;
-	tio_trace(dsm, tdi, cmd, rc, start);
+	tio_trace_name(dsm, tdi, name, rc, start);
 	return rc;
+}
+
+static int tio_spdm_cmd(struct tio_dsm *dsm, struct tio_tdi *tdi, int cmd,
+			void *data)
+{
+	return tio_spdm_cmd_as(dsm, tdi, cmd, data, tio_cmd_name(cmd));
 }
 
 static bool tio_sla_null(struct sla_addr_t sla)
@@ -450,11 +471,12 @@ int tio_tdi_bind(struct tio_dsm *dsm, struct tio_tdi *tdi, u16 guest_id,
 	};
 
 	spdm_ctrl_init(&bind.spdm_ctrl, &dsm->data);
-	return tio_spdm_cmd(dsm, tdi, SEV_CMD_TIO_TDI_BIND, &bind);
+	return tio_spdm_cmd_as(dsm, tdi, SEV_CMD_TIO_TDI_BIND, &bind,
+			       run ? "TIO_TDI_BIND_RUN" : "TIO_TDI_BIND");
 }
 
 static int tio_tdi_guest_cmd(struct tio_dsm *dsm, struct tio_tdi *tdi, int cmd,
-			     u32 flags)
+			     u32 flags, const char *name)
 {
 	struct sev_data_tio_tdi_guest data = {
 		.length = sizeof(data),
@@ -465,7 +487,7 @@ static int tio_tdi_guest_cmd(struct tio_dsm *dsm, struct tio_tdi *tdi, int cmd,
 	};
 
 	spdm_ctrl_init(&data.spdm_ctrl, &dsm->data);
-	return tio_spdm_cmd(dsm, tdi, cmd, &data);
+	return tio_spdm_cmd_as(dsm, tdi, cmd, &data, name);
 }
 
 /**
@@ -480,7 +502,9 @@ static int tio_tdi_guest_cmd(struct tio_dsm *dsm, struct tio_tdi *tdi, int cmd,
 int tio_tdi_unbind(struct tio_dsm *dsm, struct tio_tdi *tdi, bool force)
 {
 	return tio_tdi_guest_cmd(dsm, tdi, SEV_CMD_TIO_TDI_UNBIND,
-				 force ? TIO_TDI_UNBIND_FORCE : 0);
+				 force ? TIO_TDI_UNBIND_FORCE : 0,
+				 force ? "TIO_TDI_UNBIND_FORCE" :
+					 "TIO_TDI_UNBIND");
 }
 
 /**
@@ -492,7 +516,8 @@ int tio_tdi_unbind(struct tio_dsm *dsm, struct tio_tdi *tdi, bool force)
  */
 int tio_tdi_report(struct tio_dsm *dsm, struct tio_tdi *tdi)
 {
-	return tio_tdi_guest_cmd(dsm, tdi, SEV_CMD_TIO_TDI_REPORT, 0);
+	return tio_tdi_guest_cmd(dsm, tdi, SEV_CMD_TIO_TDI_REPORT, 0,
+				 "TIO_TDI_REPORT");
 }
 
 /* Did the PSP fill as much of the data page as is going to be looked at? */

@@ -158,6 +158,9 @@ int tio_dev_measurements(struct tio_dsm *dsm, const u8 *nonce);
 int tio_dev_certificates(struct tio_dsm *dsm);
 int tio_read_output(struct tio_dsm *dsm, u32 id, void **data, u32 *len);
 int tio_tdi_cmd_buffer_len(int cmd);
+/* For the trace: before a command, 0 unless somebody traces, and after it */
+u64 tio_trace_start(void);
+void tio_trace_dev(struct tio_dsm *dsm, int cmd, int rc, u64 start);
 
 /* sev-dev-bind.c, link operations of the TSM core */
 struct pci_tsm *tio_sub_probe(struct pci_dev *pdev, struct tsm_dev *tsmdev);

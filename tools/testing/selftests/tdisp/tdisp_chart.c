@@ -14,13 +14,16 @@
  * Documentation/driver-api/pci/tsm-chart.rst, and table orders[] has what comes
  * before what. A trace where a step is missing, fails, or is out of order fails.
  *
- * usage: tdisp_chart [-f] [-n] [-q] [-o ORDER] [-s FILE] [TRACE]
- *        tdisp_chart -l
+ * usage: tdisp_chart [-f] [-g] [-n] [-q] [-o ORDER] [-s FILE] [TRACE]
+ *        tdisp_chart [-o ORDER] -l
  *
  *	-f		follow the trace until a signal, or the end of a pipe
+ *	-g		the guest is first: the VMM makes memslots and vDEVICEs
+ *			while it runs, as QEMU does
  *	-n		draw only, do not check
  *	-q		check only, print nothing but what is wrong
- *	-o ORDER	of teardown: stop-first, stop-first-late-revoke, revoke-first
+ *	-o ORDER	of teardown: stop-first, stop-first-late-revoke, revoke-first;
+ *			or sev-tio, which has steps of its own
  *	-s FILE		write an SVG
  *	-l		list the steps
  *
@@ -138,6 +141,8 @@ static void list_steps(void)
 	for (int i = 0; i < NR_STEPS; i++) {
 		const struct step_desc *desc = &steps[i];
 
+		if (!has_step(i))
+			continue;
 		printf("%-6s %-9s %-9s > %-9s %-8s %s%s%s%s%s\n",
 		       *desc->number ? desc->number : "-",
 		       scopes[desc->scope], actors[desc->from].name,
@@ -149,8 +154,8 @@ static void list_steps(void)
 
 static __noreturn void bad_usage(void)
 {
-	fprintf(stderr, "usage: tdisp_chart [-f] [-n] [-q] [-o ORDER] [-s FILE] [TRACE]\n"
-			"       tdisp_chart -l\n");
+	fprintf(stderr, "usage: tdisp_chart [-f] [-g] [-n] [-q] [-o ORDER] [-s FILE] [TRACE]\n"
+			"       tdisp_chart [-o ORDER] -l\n");
 	exit(EXIT_INPUT);
 }
 
@@ -164,16 +169,20 @@ static enum teardown parse_teardown(const char *name)
 
 static void parse_options(int argc, char **argv)
 {
+	bool list = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "flnqo:s:")) != -1) {
+	while ((opt = getopt(argc, argv, "fglnqo:s:")) != -1) {
 		switch (opt) {
 		case 'f':
 			opts.follow = true;
 			break;
+		case 'g':
+			opts.guest_first = true;
+			break;
 		case 'l':
-			list_steps();
-			exit(0);
+			list = true;
+			break;
 		case 'n':
 			opts.check = false;
 			break;
@@ -192,6 +201,10 @@ static void parse_options(int argc, char **argv)
 	}
 	if (argc > optind + 1)
 		bad_usage();
+	if (list) {
+		list_steps();
+		exit(0);
+	}
 }
 
 int main(int argc, char **argv)

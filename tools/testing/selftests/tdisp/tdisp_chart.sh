@@ -3,7 +3,7 @@
 #
 # Test tdisp_chart on recorded traces, as they are and broken in many ways. Needs
 # no device. The traces are those of "tdisp_run -r 2", with all events and the
-# markers, in each order of teardown, and one with two functions.
+# markers, in each order of teardown, one with two functions, and one of SEV-TIO.
 here=$(dirname "$(realpath "$0")")
 traces=$here/traces
 chart=${TDISP_CHART:-$here/tdisp_chart}
@@ -12,7 +12,7 @@ trap 'rm -rf "$tmp"' EXIT
 
 [ -x "$chart" ] || { echo "1..0 # SKIP no program $chart"; exit 4; }
 
-plan=97
+plan=180
 nr=0
 bad=0
 echo "1..$plan"
@@ -63,16 +63,29 @@ done
 expect 0 '' "$traces/two-functions.trace"
 result two_functions
 
-golden=$traces/stop-first.trace
+# Steps of firmware are those of one TSM, or of the other
+expect 0 '' -o sev-tio "$traces/sev-tio.trace"
+result sev_tio
+expect 2 'a call that is not known' -o sev-tio "$traces/stop-first.trace"
+result soft_is_not_sev_tio
+expect 2 'a call that is not known' "$traces/sev-tio.trace"
+result sev_tio_is_not_soft
 
-# Each step that has to be there is missed, by its number and name. The last
-# field of "tdisp_chart -l" is a condition, KEY=PATTERN.
+
+# missing ORDER: each step that has to be there is missed, by its number and name.
+# The last field of "tdisp_chart -l" is a condition, KEY=PATTERN. What tells
+# several steps is taken away once.
 missing()
 {
-	local number scope kind source condition rest
+	local golden=$traces/$1.trace done=' ' number scope kind source condition rest
 
 	while read -r number scope _ _ _ kind source condition; do
 		[ "$scope" != optional ] || continue
+		[ "$number" != - ] || number=
+		case $done in
+		*" $source:$condition "*) continue ;;
+		esac
+		done+="$source:$condition "
 		rest=
 		if [ "$kind" = marker ]; then
 			grep -v "tdisp_[a-z]*: \(.* > .* \)\?$source " "$golden" |
@@ -84,15 +97,18 @@ missing()
 		if cmp -s "$golden" "$tmp/trace"; then
 			why="step $number ($source $condition) is not in $golden"
 		else
-			expect 1 "step $number ($source.*is missing" "$tmp/trace"
+			expect 1 "step $number ($source.*is missing" -o "$1" "$tmp/trace"
 		fi
-		result "missing_${source}_${condition:-step_$number}"
-	done < <("$chart" -l)
+		result "$1_missing_${source}_${condition:-step_$number}"
+	done < <("$chart" -o "$1" -l)
 }
 
-missing
+missing stop-first
+missing sev-tio
 
 # ordered NAME FIRST THEN: the first line with THEN is moved before that with FIRST
+order=stop-first
+golden=$traces/stop-first.trace
 ordered()
 {
 	awk -v first="$2" -v then="$3" '
@@ -108,11 +124,13 @@ ordered()
 			}
 			exit !(a && b > a)
 		}' "$golden" >"$tmp/trace" || why="no line has $2, or $3 does not follow"
-	[ -n "$why" ] || expect 1 'comes before' "$tmp/trace"
+	[ -n "$why" ] || expect 1 'comes before' -o "$order" "$tmp/trace"
 	result "order_$1"
 }
 
 ordered vdevice_after_run 'iommufd alloc-vdevice' 'kvm kvm-run'
+expect 0 '' -g "$tmp/trace"
+result guest_first
 ordered hwpt_after_attach 'iommufd create-hwpt' 'iommufd attach-hwpt'
 ordered bind_without_bind 'iommufd tsm-bind' ' tsm_bind: '
 ordered lock_before_close 'new=TSM_BOUND' 'name=TDISP_LOCK_INTERFACE'
@@ -124,6 +142,22 @@ ordered dma_off_before_stop 'name=TDISP_STOP_INTERFACE' ' on=0 '
 ordered free_before_dma_off ' on=0 ' 'name=TDI_FREE'
 ordered restore_before_free 'name=TDI_FREE' ' tsm_restore: '
 ordered shared_before_restore ' tsm_restore: ' 'device use-shared-again'
+
+order=sev-tio
+golden=$traces/sev-tio.trace
+ordered sev_connect_before_create 'name=TIO_DEV_CREATE' 'name=TIO_DEV_CONNECT'
+ordered sev_bind_before_create 'name=TIO_TDI_CREATE' 'name=TIO_TDI_BIND '
+ordered sev_report_before_bind 'name=TIO_TDI_BIND ' 'name=TIO_TDI_REPORT'
+ordered sev_info_before_measurements 'name=TIO_DEV_MEASUREMENTS' 'name=TIO_GUEST_REQUEST'
+ordered sev_private_before_rmp 'name=RMPUPDATE_PRIVATE' 'kvm convert-private'
+ordered sev_start_before_bind_run 'name=TIO_TDI_BIND_RUN' 'device workload'
+ordered sev_dma_off_before_unbind 'name=TIO_TDI_UNBIND' ' on=0 '
+ordered sev_reclaim_before_dma_off ' on=0 ' 'name=TIO_TDI_RECLAIM'
+ordered sev_revoke_before_fence 'name=TIO_ASID_FENCE_STATUS' ' tsm_revoke_mmio: '
+ordered sev_rmp_before_revoke ' tsm_revoke_mmio: ' 'name=RMPUPDATE_SHARED'
+ordered sev_open_before_rmp 'name=RMPUPDATE_SHARED' 'old=TSM_BOUND|TSM_MMIO new=0'
+ordered sev_reclaim_before_disconnect 'name=TIO_DEV_DISCONNECT' 'name=TIO_DEV_RECLAIM'
+golden=$traces/stop-first.trace
 
 # Number of the first line with something
 line_of() { grep -n -- "$1" "$golden" | head -n 1 | cut -d: -f1; }

@@ -7,6 +7,10 @@
  * With a fault the device misbehaves in the first round. That is a success if the
  * guest is told what it should be, gives the device up, and goes through all
  * rounds with it afterwards.
+ *
+ * With the order of SEV-TIO it is the driver of AMD's PSP, above a model of that,
+ * which binds the device. The soft TSM is loaded then, too: it tells the device
+ * which accesses come from private mappings, in place of hardware.
  */
 #include <errno.h>
 #include <signal.h>
@@ -16,6 +20,7 @@
 #include <unistd.h>
 
 #include "lib/tdisp_lib.h"
+#include "lib/psp.h"
 #include "lib/steps.h"
 #include "lib/vmm_round.h"
 
@@ -26,12 +31,15 @@ static int nr_fns = 1;
 static int nr_rounds = 1;
 static const struct tvm_fault *fault;
 static const char *teardown = "stop-first";
+/* The TSM is the PSP */
+static bool sev;
 
 static void print_usage(FILE *f)
 {
 	fprintf(f, "usage: tdisp_run [-r ROUNDS] [-t TEARDOWN] [-f FAULT] [-2] [BDF]\n\n"
 		   "-r  rounds without restarting the VM (default: 1)\n"
-		   "-t  stop-first, stop-first-late-revoke or revoke-first\n"
+		   "-t  stop-first, stop-first-late-revoke or revoke-first; or\n"
+		   "    sev-tio, with the PSP as TSM, and without faults\n"
 		   "-2  functions 0 and 1 at the same time\n"
 		   "-f  first a round with a device that misbehaves:\n\n");
 	for (int i = 0; i < tvm_nr_faults; i++)
@@ -42,6 +50,10 @@ static void print_usage(FILE *f)
 static void close_vm(void)
 {
 	tvm_close(&tvm);
+	if (!sev || !psp_loaded())
+		return;
+	setup_disconnect(setup.dev);
+	psp_unload();
 }
 
 static __noreturn void fail(const char *what, int rc)
@@ -71,7 +83,7 @@ static void open_vm(void)
 	int rc;
 
 	step("admin", "host-tsm", "connect", " fn=%s", setup.dev->fn[0].bdf);
-	rc = setup_connect(setup.dev);
+	rc = sev ? psp_connect(setup.dev) : setup_connect(setup.dev);
 	if (rc)
 		fail("connect", rc);
 	rc = tvm_open(&tvm, setup.dev->fn, nr_fns);
@@ -86,6 +98,20 @@ static void open_vm(void)
 	}
 }
 
+/* The driver has done nothing that the PSP minds, and has given all back */
+static void check_psp(void)
+{
+	struct psp_state state;
+	int rc;
+
+	rc = psp_get_state(&state);
+	if (rc)
+		fail("no state of the PSP", rc);
+	if (state.violations || state.refused || state.leaked ||
+	    state.devices || state.tdis || state.guest)
+		fail("the PSP is not as it was", -EPROTO);
+}
+
 static void end_vm(void)
 {
 	int rc;
@@ -95,6 +121,8 @@ static void end_vm(void)
 	rc = setup_disconnect(setup.dev);
 	if (rc)
 		fail("disconnect", rc);
+	if (sev)
+		check_psp();
 }
 
 /* Is this what the fault should lead to? */
@@ -190,6 +218,7 @@ static bool parse(int argc, char **argv)
 			break;
 		case 't':
 			teardown = optarg;
+			sev = !strcmp(optarg, "sev-tio");
 			break;
 		case 'f':
 			fault = tvm_find_fault(optarg);
@@ -206,7 +235,19 @@ static bool parse(int argc, char **argv)
 			return false;
 		}
 	}
-	return nr_rounds > 0;
+	return nr_rounds > 0 && !(sev && fault);
+}
+
+static int ready(void)
+{
+	int rc;
+
+	rc = setup_ready(setup.dev);
+	if (!sev)
+		return rc ?: soft_tsm_set_teardown(teardown);
+	if (psp_loaded())
+		rc = rc ?: psp_unload();
+	return rc ?: psp_load("");
 }
 
 int main(int argc, char **argv)
@@ -233,8 +274,7 @@ int main(int argc, char **argv)
 	signal(SIGINT, end_by_signal);
 	signal(SIGTERM, end_by_signal);
 
-	rc = setup_ready(setup.dev);
-	rc = rc ?: soft_tsm_set_teardown(teardown);
+	rc = ready();
 	if (rc)
 		fail("cannot prepare the device", rc);
 	printf("Device %s, %d of %d functions, teardown %s\n",

@@ -417,7 +417,7 @@ TEST_F(sev, order)
 	expect_call(&trace, tdi->fn, "TIO_TDI_STATUS");
 	test_cmd(trace_find(&trace, "tsm_bind_done", "%s", ""));
 	expect_call(&trace, tdi->fn, "TIO_TDI_STATUS");
-	expect_call(&trace, tdi->fn, "TIO_TDI_BIND");
+	expect_call(&trace, tdi->fn, "TIO_TDI_BIND_RUN");
 	test_cmd(trace_find(&trace, "tsm_unbind", "%s", ""));
 	expect_call(&trace, tdi->fn, "TIO_TDI_UNBIND");
 	expect_call(&trace, tdi->fn, "TIO_TDI_STATUS");
@@ -531,6 +531,84 @@ TEST_F_TIMEOUT(sev, stop_refused, 60)
 	EXPECT_EQ(0, state.violations);
 	EXPECT_EQ(1, state.tdis);
 	EXPECT_EQ(1, state.devices);
+}
+
+/* With force, the PSP need not even ask: the device does not know, nobody gets it */
+TEST_F_TIMEOUT(sev, forced_unbind_in_silence, 60)
+{
+	struct tdi *tdi = &self->tdi[0];
+	struct psp_state state;
+	char *log;
+	u32 events;
+
+	test_cmd(psp_set_param("force_silent", "1"));
+	test_cmd(tdi_bind(tdi));
+	test_cmd(tdi_start(tdi));
+	/* The PSP does not want to be asked: without silence, force would do */
+	test_cmd(psp_inject(PSP_TDI_UNBIND, 0x3b, 0, 1));
+	test_cmd(psp_log_clear());
+	events = testctl_log_end();
+	test_err(EUCLEAN, tdi_unbind(tdi));
+	EXPECT_EQ(0, count_tdisp(events, self->rid, TDISP_STOP_INTERFACE));
+	log = psp_log();
+	EXPECT_EQ(1, psp_log_count(log, "TIO_TDI_UNBIND status 0x3b"));
+	EXPECT_EQ(1, psp_log_count(log, "TIO_TDI_UNBIND ok"));
+	EXPECT_EQ(0, psp_log_count(log, "TIO_TDI_RECLAIM"));
+	free(log);
+	/* What counts is what the device says */
+	expect_state(self->rid, TDISP_STATE_RUN);
+	EXPECT_TRUE(fn_quarantined(tdi->fn));
+	EXPECT_EQ(2 * SZ_4K, fn_held(tdi->fn));
+	test_cmd(psp_get_state(&state));
+	EXPECT_EQ(1, state.tdis);
+	EXPECT_EQ(0, state.bound);
+	expect_clean();
+	close_all(self);
+}
+
+/* The same where nobody is left who could be asked: that will do */
+TEST_F_TIMEOUT(sev, forced_unbind_of_nothing_in_silence, 60)
+{
+	struct tdi *tdi = &self->tdi[0];
+	struct psp_state state;
+
+	test_cmd(psp_set_param("force_silent", "1"));
+	test_cmd(tdi_bind(tdi));
+	test_cmd(tdi_start(tdi));
+	testctl_set(self->rid, TDISP_CTL_REMOVED, 1);
+	test_cmd(tdi_unbind(tdi));
+	EXPECT_FALSE(fn_quarantined(tdi->fn));
+	test_cmd(psp_get_state(&state));
+	EXPECT_EQ(0, state.tdis);
+	expect_clean();
+	close_all(self);
+	test_cmd(setup_disconnect(self->dev));
+	expect_nothing_left(1);
+}
+
+/* The device answers nothing, not even what state it is in, until it is too late */
+TEST_F_TIMEOUT(sev, forced_unbind_without_an_answer, 60)
+{
+	struct tdi *tdi = &self->tdi[0];
+	struct psp_state state;
+	char *log;
+
+	test_cmd(psp_set_param("force_silent", "1"));
+	test_cmd(tdi_bind(tdi));
+	test_cmd(psp_log_clear());
+	testctl_set(self->rid, TDISP_CTL_STALL_MS, 1500);
+	test_err(EUCLEAN, tdi_unbind(tdi));
+	testctl_clear_faults(self->rid);
+	log = psp_log();
+	EXPECT_EQ(1, psp_log_count(log, "TIO_TDI_UNBIND ok"));
+	EXPECT_EQ(0, psp_log_count(log, "TIO_TDI_RECLAIM"));
+	free(log);
+	EXPECT_TRUE(fn_quarantined(tdi->fn));
+	test_cmd(psp_get_state(&state));
+	EXPECT_EQ(1, state.tdis);
+	EXPECT_EQ(0, state.bound);
+	expect_clean();
+	close_all(self);
 }
 
 /* The model refuses what the driver does not do, and says why */
@@ -893,6 +971,8 @@ struct life {
 	bool open;
 	/* That nobody has asked the PSP for yet */
 	bool fresh;
+	/* VMs that the PSP has heard of */
+	u32 guests;
 };
 
 FIXTURE(inject)
@@ -923,13 +1003,12 @@ static void life_close(struct life *l)
 	l->open = false;
 }
 
-/* Connected, with a VM and its device, by a PSP without a past */
-static int life_open(struct life *l, const char *params)
+/* Connect, with a VM that has the device */
+static int life_connect(struct life *l)
 {
 	int rc;
 
-	rc = sev_ready(l->dev, params);
-	rc = rc ?: psp_connect(l->dev);
+	rc = psp_connect(l->dev);
 	rc = rc ?: vmm_open(&l->vmm);
 	rc = rc ?: tdi_setup(&l->tdi, &l->vmm, &l->dev->fn[0]);
 	rc = rc ?: vcpu_create(&l->vcpu, &l->vmm.vm);
@@ -941,6 +1020,15 @@ static int life_open(struct life *l, const char *params)
 	if (l->dmabuf < 0)
 		return l->dmabuf;
 	return vm_set_dmabuf(&l->vmm.vm, l->dmabuf, 0, BAR_GPA, BAR_LEN);
+}
+
+/* The same, by a PSP without a past */
+static int life_open(struct life *l, const char *params)
+{
+	int rc;
+
+	rc = sev_ready(l->dev, params);
+	return rc ?: life_connect(l);
 }
 
 static int life_guest_msg(struct life *l)
@@ -963,10 +1051,8 @@ static int life_evidence(struct life *l)
 }
 
 /* As far as it gets, and back */
-static void life_cycle(struct life *l, struct outcome *o)
+static void life_steps(struct life *l, struct outcome *o)
 {
-	struct psp_state state;
-
 	memset(o, 0, sizeof(*o));
 	l->tdi.tsm_code = 0;
 	o->step = "bind";
@@ -992,6 +1078,13 @@ static void life_cycle(struct life *l, struct outcome *o)
 		o->code = l->tdi.tsm_code;
 		o->unbind_rc = tdi_unbind(&l->tdi);
 	}
+}
+
+static void life_cycle(struct life *l, struct outcome *o)
+{
+	struct psp_state state;
+
+	life_steps(l, o);
 	o->injected = !psp_get_state(&state) && !state.pending;
 	psp_inject_none();
 	o->quarantined = fn_quarantined(&l->dev->fn[0]);
@@ -1150,6 +1243,227 @@ TEST_F_TIMEOUT(inject, no_answer, 300)
 		EXPECT_EQ(1, state.devices);
 		test_cmd(sev_clear(l->dev));
 	}
+}
+
+/*
+ * Commands about the device, and pages that are taken back: from connect to
+ * disconnect. Two things can become of the device: it can be connected again, or
+ * the PSP keeps it, and its context is kept for the PSP.
+ */
+struct link_outcome {
+	int connect_rc;
+	struct outcome life;
+	int disconnect_rc;
+	struct psp_state state;
+};
+
+FIXTURE(inject_link)
+{
+	struct life life;
+};
+
+FIXTURE_SETUP(inject_link)
+{
+	self->life.dev = setup.dev;
+	self->life.dmabuf = -1;
+	test_cmd(setup_ready(setup.dev));
+	test_cmd(psp_load(""));
+}
+
+FIXTURE_TEARDOWN_PARENT(inject_link)
+{
+	test_cmd(sev_clear(setup.dev));
+}
+
+static void link_cycle(struct life *l, struct link_outcome *o)
+{
+	memset(o, 0, sizeof(*o));
+	o->connect_rc = life_connect(l);
+	if (!o->connect_rc) {
+		life_steps(l, &o->life);
+		l->guests++;
+	}
+	life_close(l);
+	o->disconnect_rc = setup_disconnect(l->dev);
+	psp_get_state(&o->state);
+	psp_inject_none();
+}
+
+static const char *link_text(const struct link_outcome *o, char *buf,
+			     size_t size)
+{
+	snprintf(buf, size, "connect %s, disconnect %s, %s",
+		 errno_name(o->connect_rc), errno_name(o->disconnect_rc),
+		 o->state.devices ? "kept by the PSP" : "usable");
+	return buf;
+}
+
+/* @_refused: commands at the wrong time, if the PSP has not let go before */
+#define expect_link_defined(_life, _o, _refused) do {			\
+	struct life *__l = (_life);					\
+	struct link_outcome *__o = (_o);				\
+									\
+	EXPECT_EQ(0, __o->state.violations);				\
+	EXPECT_EQ(__o->state.devices ? (_refused) : 0,			\
+		  __o->state.refused);					\
+	EXPECT_EQ(0, __o->disconnect_rc);				\
+	EXPECT_EQ(0, __o->state.tdis);					\
+	EXPECT_EQ(0, __o->state.guest);					\
+	if (__o->state.devices) {					\
+		EXPECT_EQ(1, __o->state.devices);			\
+		/* Two pages of the device, one of each guest */	\
+		EXPECT_EQ(2 + __l->guests, __o->state.context);		\
+		test_err(EIO, psp_connect(__l->dev));			\
+	} else {							\
+		test_cmd(psp_connect(__l->dev));			\
+		test_cmd(setup_disconnect(__l->dev));			\
+	}								\
+} while (0)
+
+/* And what can be connected again can be bound again */
+#define expect_link_works(_life) do {					\
+	struct link_outcome __o;					\
+									\
+	link_cycle(_life, &__o);					\
+	EXPECT_EQ(0, __o.connect_rc);					\
+	EXPECT_EQ(0, __o.life.rc);					\
+	EXPECT_EQ(0, __o.life.unbind_rc);				\
+	EXPECT_EQ(0, __o.disconnect_rc);				\
+	EXPECT_EQ(0, __o.state.devices);				\
+} while (0)
+
+/* A row of the table for each other outcome; @_count commands fail in a row */
+#define inject_link(_self, _cmd, _name, _count, _refused) do {		\
+	struct life *l = &(_self)->life;				\
+	char row[128], last[128] = "";					\
+	struct link_outcome o;						\
+	int i, from = 0;						\
+									\
+	for (i = 0; i < ARRAY_SIZE(statuses); i++) {			\
+		test_cmd(psp_inject(_cmd, statuses[i], 0, _count));	\
+		link_cycle(l, &o);					\
+		EXPECT_EQ(0, o.state.pending) {				\
+			TH_LOG("%#x has no place", statuses[i]);	\
+		}							\
+		EXPECT_EQ(0, o.state.leaked);				\
+		expect_link_defined(l, &o, _refused);			\
+		link_text(&o, row, sizeof(row));			\
+		if (i && strcmp(row, last)) {				\
+			TH_LOG("%-22s #0 %#x..%#x: %s", _name,		\
+			       statuses[from], statuses[i - 1], last);	\
+			from = i;					\
+		}							\
+		strcpy(last, row);					\
+		if (o.state.devices) {					\
+			test_cmd(sev_ready(l->dev, ""));		\
+			l->guests = 0;					\
+		}							\
+	}								\
+	TH_LOG("%-22s #0 %#x..%#x: %s", _name, statuses[from],		\
+	       statuses[i - 1], last);					\
+	expect_link_works(l);						\
+} while (0)
+
+TEST_F_TIMEOUT(inject_link, dev_create, 300)
+{
+	inject_link(self, PSP_DEV_CREATE, "dev_create", 1, 0);
+}
+
+TEST_F_TIMEOUT(inject_link, dev_connect, 300)
+{
+	inject_link(self, PSP_DEV_CONNECT, "dev_connect", 1, 0);
+}
+
+/* Done by force then */
+TEST_F_TIMEOUT(inject_link, dev_disconnect, 300)
+{
+	inject_link(self, PSP_DEV_DISCONNECT, "dev_disconnect", 1, 0);
+}
+
+/* And if not even that helps, the PSP does not give a connected device back */
+TEST_F_TIMEOUT(inject_link, dev_disconnect_twice, 300)
+{
+	inject_link(self, PSP_DEV_DISCONNECT, "dev_disconnect twice", 2, 1);
+}
+
+TEST_F_TIMEOUT(inject_link, dev_reclaim, 300)
+{
+	inject_link(self, PSP_DEV_RECLAIM, "dev_reclaim", 1, 0);
+}
+
+/* What is asked for the log of a TDI that is kept: of no consequence if it fails */
+#define inject_info(_self, _cmd, _name) do {				\
+	struct life *l = &(_self)->life;				\
+	struct psp_state state;						\
+	struct outcome o;						\
+									\
+	test_cmd(life_connect(l));					\
+	for (int i = 0; i < ARRAY_SIZE(statuses); i++) {		\
+		if (!l->open)						\
+			test_cmd(life_connect(l));			\
+		/* One that is asked for, and one by force */		\
+		test_cmd(psp_inject(PSP_TDI_UNBIND, 0x3b, 0, 2));	\
+		test_cmd(psp_inject(_cmd, statuses[i], 0, 1));		\
+		life_cycle(l, &o);					\
+		EXPECT_TRUE(o.injected);				\
+		EXPECT_EQ(0, o.rc);					\
+		EXPECT_EQ(-EUCLEAN, o.unbind_rc);			\
+		EXPECT_TRUE(o.quarantined);				\
+		test_cmd(psp_get_state(&state));			\
+		EXPECT_EQ(1, state.tdis);				\
+		life_close(l);						\
+		/* It lets go when it is asked once more */		\
+		test_cmd(setup_disconnect(l->dev));			\
+		EXPECT_FALSE(fn_quarantined(&l->dev->fn[0]));		\
+		test_cmd(psp_get_state(&state));			\
+		EXPECT_EQ(0, state.tdis);				\
+		EXPECT_EQ(0, state.devices);				\
+		EXPECT_EQ(0, state.guest);				\
+		expect_clean();						\
+	}								\
+	TH_LOG("%-22s #0 %#x..%#x: as without, quarantine until disconnect", \
+	       _name, statuses[0], statuses[ARRAY_SIZE(statuses) - 1]);	\
+} while (0)
+
+TEST_F_TIMEOUT(inject_link, tdi_info, 300)
+{
+	inject_info(self, PSP_TDI_INFO, "tdi_info");
+}
+
+TEST_F_TIMEOUT(inject_link, dev_status, 300)
+{
+	inject_info(self, PSP_DEV_STATUS, "dev_status");
+}
+
+/* Each page that does not come back is lost with its buffer, and nothing else is */
+TEST_F_TIMEOUT(inject_link, page_reclaim, 300)
+{
+	struct life *l = &self->life;
+	struct link_outcome o;
+	u32 lost = 0;
+	int place;
+
+	for (place = 0; place < 64; place++) {
+		test_cmd(psp_inject(PSP_PAGE_RECLAIM, 1, place, 1));
+		link_cycle(l, &o);
+		EXPECT_EQ(0, o.state.violations);
+		EXPECT_EQ(0, o.state.refused);
+		EXPECT_EQ(0, o.connect_rc);
+		EXPECT_EQ(0, o.life.rc);
+		EXPECT_EQ(0, o.life.unbind_rc);
+		EXPECT_EQ(0, o.state.devices);
+		EXPECT_EQ(0, o.state.tdis);
+		if (o.state.pending)
+			break;
+		lost++;
+		EXPECT_EQ(lost, o.state.leaked);
+		EXPECT_LE(OWN_PAGES + lost, o.state.firmware);
+	}
+	TH_LOG("page_reclaim: %d places, pages that are lost %u", place,
+	       o.state.firmware - OWN_PAGES);
+	/* Contexts, buffers: there are some */
+	EXPECT_LT(8, place);
+	EXPECT_GT(64, place);
 }
 
 int main(int argc, char **argv)

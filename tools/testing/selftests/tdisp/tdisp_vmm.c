@@ -270,7 +270,7 @@ TEST_F_TIMEOUT(vmm, wrong_calls, 60)
 	expect_call(tvm, GHCI_UNKNOWN_CALL, .nr = 0, .tdi_id = GUEST_DEVFN);
 	expect_call(tvm, GHCI_UNKNOWN_CALL, .nr = GHCI_BIND - 1,
 		    .tdi_id = GUEST_DEVFN);
-	expect_call(tvm, GHCI_UNKNOWN_CALL, .nr = GHCI_TDI_STATE + 1,
+	expect_call(tvm, GHCI_UNKNOWN_CALL, .nr = GHCI_GUEST_MSG + 1,
 		    .tdi_id = GUEST_DEVFN);
 	expect_call(tvm, GHCI_UNKNOWN_CALL, .nr = ~0u, .tdi_id = GUEST_DEVFN);
 	expect_call(tvm, GHCI_NO_DEVICE, .nr = GHCI_BIND);

@@ -61,23 +61,36 @@ enum scope {
 	OPTIONAL,
 };
 
+/* Whose steps it has, besides those that all have */
+enum tsm {
+	ANY_TSM, SOFT_TSM, PSP,
+};
+
 enum step {
-	CONNECT, CONNECT_SPDM, CONNECT_IDE,
+	CONNECT, CONNECT_SPDM, CONNECT_IDE, PSP_DEV_CREATE, PSP_DEV_CONNECT,
 	INIT_VDEV, CREATE_DMABUF, EXPORT_DMABUF, CREATE_MEMSLOT, IMPORT_DMABUF,
 	SHARED_DMA, CREATE_HWPT, ATTACH_HWPT, ALLOC_VIOMMU, ALLOC_VDEVICE,
 	KVM_RUN, ENUM_SHARED, USE_SHARED,
 	GUEST_BIND, GHCI_BIND, VMM_BIND, TSM_BIND, CLOSE_DEVICE, CLOSE_DMABUF,
 	FW_CREATE, FW_LOCK, FW_REPORT,
+	/* The last one that has a place is it, see step_of() */
+	PSP_STATUS_UNBOUND, PSP_STATUS_RUN, PSP_STATUS_BOUND, PSP_STATUS,
+	PSP_CREATE, PSP_BIND, PSP_REPORT,
 	GUEST_ATTEST, GHCI_INFO, VMM_INFO, TSM_INFO, TSM_OBJECT_INFO,
-	GHCI_REGEN, VMM_REGEN, TSM_REGEN, GHCI_STATE, VMM_STATE,
-	GUEST_ACCEPT, GHCI_ACCEPT, VMM_VALIDATE, TSM_VALIDATE,
+	GHCI_REGEN, VMM_REGEN, TSM_REGEN, PSP_CERT, PSP_MEAS,
+	GHCI_STATE, VMM_STATE,
+	/* Before those without a place */
+	GHCI_VALIDATE, VMM_VALIDATE_MSG, TSM_VALIDATE_MSG, PSP_VALIDATE_MSG,
+	GHCI_TDI_INFO, VMM_TDI_INFO, TSM_TDI_INFO, PSP_TDI_INFO,
+	GUEST_ACCEPT, GHCI_ACCEPT, VMM_VALIDATE, TSM_VALIDATE, RMP_PRIVATE,
 	CONVERT_PRIVATE, MAP_PRIVATE, GHCI_DMA, VMM_DMA, TSM_DMA,
 	TSM_DMA_MSG, DMA_ON,
-	GHCI_START, VMM_START, TSM_START, FW_START, WORKLOAD,
+	GHCI_START, VMM_START, TSM_START, FW_START, PSP_START, WORKLOAD,
 	GUEST_UNBIND, GHCI_UNBIND, VMM_UNBIND, TSM_UNBIND,
-	FW_STOP, REVOKE, REVOKE_VFIO, REVOKE_DMABUF, ZAP_PRIVATE, DMA_OFF,
-	FW_FREE, OPEN_DEVICE, OPEN_DMABUF, RESTORE, CONVERT_SHARED, SHARED_AGAIN,
-	DISCONNECT,
+	FW_STOP, PSP_UNBIND, REVOKE, REVOKE_VFIO, REVOKE_DMABUF, ZAP_PRIVATE,
+	DMA_OFF, FW_FREE, PSP_RECLAIM, PSP_FENCE, RMP_SHARED,
+	OPEN_DEVICE, OPEN_DMABUF, RESTORE, CONVERT_SHARED, SHARED_AGAIN,
+	DISCONNECT, PSP_DEV_DISCONNECT, PSP_DEV_RECLAIM,
 	NR_STEPS,
 	NOTHING = NR_STEPS,
 };
@@ -86,9 +99,10 @@ enum step {
  * What is which step. @source is the call of a marker, or the name of an event;
  * of events, those where the value of @key matches @value; after @after only, as
  * the same may happen for other reasons earlier in the round. {KEY} in @label is
- * the value of that key.
+ * the value of that key. @tsm is the only one that has the step.
  */
 struct step_desc {
+	enum tsm tsm;
 	const char *number;
 	enum phase phase;
 	enum scope scope;
@@ -104,10 +118,15 @@ struct step_desc {
 
 extern const struct step_desc steps[NR_STEPS];
 
-/* When the TSM stops the TDI, as the soft TSM's parameter "teardown" has it */
+/*
+ * When the TSM stops the TDI, as the soft TSM's parameter "teardown" has it; or
+ * the order of SEV-TIO, with the commands of its firmware
+ */
 enum teardown {
-	STOP_FIRST, LATE_REVOKE, REVOKE_FIRST, NR_TEARDOWNS,
+	STOP_FIRST, LATE_REVOKE, REVOKE_FIRST, SEV_TIO, NR_TEARDOWNS,
 	ALWAYS = NR_TEARDOWNS,
+	/* Unless the VMM makes memslots and vDEVICEs while the guest runs */
+	BEFORE_RUN,
 };
 
 extern const char * const teardowns[NR_TEARDOWNS];
@@ -115,7 +134,7 @@ extern const char * const teardowns[NR_TEARDOWNS];
 /* The first time of each comes before the first time of the next one */
 struct order {
 	enum teardown when;
-	enum step chain[12];
+	enum step chain[16];
 };
 
 extern const struct order orders[];
@@ -214,11 +233,15 @@ struct options {
 	bool check;
 	bool quiet;
 	bool colour;
+	bool guest_first;
 	enum teardown teardown;
 	const char *svg;
 };
 
 extern struct options opts;
+
+/* Does the TSM that @opts is about have this step? */
+bool has_step(enum step step);
 
 /* Of the input, for messages */
 extern const char *input_name;

@@ -157,7 +157,7 @@ static enum step step_of(const struct record *rec, struct fn *fn)
 	for (int i = 0; i < NR_STEPS; i++) {
 		const struct step_desc *desc = &steps[i];
 
-		if (!!rec->event != desc->event ||
+		if (!has_step(i) || !!rec->event != desc->event ||
 		    strcmp(rec->event ? rec->event->name : rec->call,
 			   desc->source))
 			continue;
@@ -297,7 +297,7 @@ static void check_missing(struct fn *fn, enum scope scope)
 	char buf[MAX_VALUE + 40];
 
 	for (int i = 0; i < NR_STEPS; i++) {
-		if (steps[i].scope != scope || was_seen(fn, i))
+		if (steps[i].scope != scope || !has_step(i) || was_seen(fn, i))
 			continue;
 		wrong("step %s (%s%s%s) is missing%s", steps[i].number,
 		      steps[i].source, steps[i].value ? " " : "",
@@ -316,13 +316,14 @@ static bool is_assigned(const struct fn *fn)
 	return fn->round || fn->seen[INIT_VDEV].at;
 }
 
-/* That have to be there; seen, or without a function in all */
-static unsigned long count_steps(struct fn *fn)
+/* That have to be there, @once or for a function: in all, or seen of it */
+static unsigned long count_steps(bool once, struct fn *fn, bool all)
 {
 	unsigned long nr = 0;
 
 	for (int i = 0; i < NR_STEPS; i++)
-		if (steps[i].scope != OPTIONAL && (!fn || was_seen(fn, i)))
+		if (steps[i].scope != OPTIONAL && is_once(i) == once &&
+		    has_step(i) && (all || was_seen(fn, i)))
 			nr++;
 	return nr;
 }
@@ -334,10 +335,11 @@ static void end_round(struct fn *fn)
 
 	check_missing(fn, ROUND);
 	if (fn->round <= 1)
-		fn->steps = count_steps(fn);
+		fn->steps = count_steps(false, fn, false);
 	for (size_t i = 0; i < nr_orders; i++)
 		if (orders[i].when == ALWAYS ||
-		    orders[i].when == opts.teardown)
+		    orders[i].when == opts.teardown ||
+		    (orders[i].when == BEFORE_RUN && !opts.guest_first))
 			check_chain(fn, &orders[i]);
 	if (nr_wrong == before)
 		fn->rounds_ok++;
@@ -417,7 +419,8 @@ static enum step ended_step(const struct record *rec)
 	if (!op)
 		return rec->event->ends;
 	for (int i = 0; i < NR_STEPS; i++)
-		if (steps[i].event && !strcmp(steps[i].source, "tsm_guest_req") &&
+		if (has_step(i) && steps[i].event &&
+		    !strcmp(steps[i].source, "tsm_guest_req") &&
 		    !fnmatch(steps[i].value, op, 0))
 			return i;
 	return NOTHING;
@@ -575,7 +578,10 @@ static void print_fn(const struct fn *fn)
 		printf(", %lu as they have to be", fn->rounds_ok);
 	putchar('\n');
 	if (opts.check)
-		printf("    steps: %lu of %lu\n", fn->steps, count_steps(NULL));
+		printf("    steps: %lu of %lu\n",
+		       fn->steps + count_steps(true, NULL, false),
+		       count_steps(false, NULL, true) +
+		       count_steps(true, NULL, true));
 	printf("    states: %s\n", *fn->states ? fn->states : "not known");
 	printf("    times, mean: bind %.3f ms, start %.3f ms, unbind %.3f ms\n",
 	       mean_ms(fn, TSM_BIND), mean_ms(fn, TSM_START),

@@ -26,22 +26,41 @@ const char * const phases[NR_PHASES] = {
 };
 
 const struct step_desc steps[NR_STEPS] = {
+#define MARKER_OF(_tsm, _step, _number, _phase, _scope, _from, _to,	   \
+		  _call, _label, _after)				   \
+	[_step] = { .tsm = _tsm, .number = _number, .phase = _phase,	   \
+		    .scope = _scope, .from = _from, .to = _to,		   \
+		    .source = _call, .label = _label, .after = _after }
 #define MARKER(_step, _number, _phase, _scope, _from, _to, _call, _label) \
-	[_step] = { .number = _number, .phase = _phase, .scope = _scope,   \
-		    .from = _from, .to = _to, .source = _call,		   \
-		    .label = _label, .after = NOTHING }
+	MARKER_OF(ANY_TSM, _step, _number, _phase, _scope, _from, _to,	   \
+		  _call, _label, NOTHING)
+#define EVENT_OF(_tsm, _step, _number, _phase, _scope, _from, _to, _name,  \
+		 _key, _value, _label, _after)				   \
+	[_step] = { .tsm = _tsm, .number = _number, .phase = _phase,	   \
+		    .scope = _scope, .event = true, .from = _from,	   \
+		    .to = _to, .source = _name, .key = _key,		   \
+		    .value = _value, .label = _label, .after = _after }
 #define EVENT(_step, _number, _phase, _scope, _from, _to, _name, _key,	   \
 	      _value, _label, _after)					   \
-	[_step] = { .number = _number, .phase = _phase, .scope = _scope,   \
-		    .event = true, .from = _from, .to = _to,		   \
-		    .source = _name, .key = _key, .value = _value,	   \
-		    .label = _label, .after = _after }
+	EVENT_OF(ANY_TSM, _step, _number, _phase, _scope, _from, _to,	   \
+		 _name, _key, _value, _label, _after)
+/* A call of firmware, for the soft TSM and for SEV-TIO */
+#define SOFT_CALL(_step, _number, _phase, _scope, _from, _to, _value,	   \
+		  _label, _after)					   \
+	EVENT_OF(SOFT_TSM, _step, _number, _phase, _scope, _from, _to,	   \
+		 "tsm_fw_call", "name", _value, _label, _after)
+#define PSP_CALL(_step, _number, _phase, _scope, _value, _after)	   \
+	EVENT_OF(PSP, _step, _number, _phase, _scope, HOST_TSM, FIRMWARE,  \
+		 "tsm_fw_call", "name", _value, "{name}", _after)
 	MARKER(CONNECT, "1", SETUP, ONCE, ADMIN, HOST_TSM, "connect",
 	       "connect"),
-	EVENT(CONNECT_SPDM, "1", SETUP, OPTIONAL, FIRMWARE, DEVICE,
-	      "tsm_fw_call", "name", "SPDM_*", "session", NOTHING),
-	EVENT(CONNECT_IDE, "1", SETUP, OPTIONAL, FIRMWARE, DEVICE,
-	      "tsm_fw_call", "name", "IDE_KM_*", "IDE keys", NOTHING),
+	SOFT_CALL(CONNECT_SPDM, "1", SETUP, OPTIONAL, FIRMWARE, DEVICE,
+		  "SPDM_*", "session", NOTHING),
+	SOFT_CALL(CONNECT_IDE, "1", SETUP, OPTIONAL, FIRMWARE, DEVICE,
+		  "IDE_KM_*", "IDE keys", NOTHING),
+	PSP_CALL(PSP_DEV_CREATE, "1", SETUP, ONCE, "TIO_DEV_CREATE", NOTHING),
+	PSP_CALL(PSP_DEV_CONNECT, "1", SETUP, ONCE, "TIO_DEV_CONNECT",
+		 NOTHING),
 	MARKER(INIT_VDEV, "2", SETUP, FUNCTION, VMM, VFIO, "init-vdev",
 	       "init vdev"),
 	MARKER(CREATE_DMABUF, "3", SETUP, FUNCTION, VMM, VFIO,
@@ -80,12 +99,18 @@ const struct step_desc steps[NR_STEPS] = {
 	EVENT(CLOSE_DMABUF, "18", BIND, ROUND, VFIO, KVM,
 	      "vfio_pci_dma_buf_reasons", "new", "*TSM_BOUND",
 	      "for the VM only", TSM_BIND),
-	EVENT(FW_CREATE, "19", BIND, ROUND, HOST_TSM, FIRMWARE, "tsm_fw_call",
-	      "name", "TDI_CREATE", "create TDI", TSM_BIND),
-	EVENT(FW_LOCK, "19", BIND, ROUND, FIRMWARE, DEVICE, "tsm_fw_call",
-	      "name", "TDISP_LOCK_INTERFACE", "LOCK", TSM_BIND),
-	EVENT(FW_REPORT, "19", BIND, ROUND, FIRMWARE, DEVICE, "tsm_fw_call",
-	      "name", "TDISP_GET_INTERFACE_REPORT", "get report", TSM_BIND),
+	SOFT_CALL(FW_CREATE, "19", BIND, ROUND, HOST_TSM, FIRMWARE,
+		  "TDI_CREATE", "create TDI", TSM_BIND),
+	SOFT_CALL(FW_LOCK, "19", BIND, ROUND, FIRMWARE, DEVICE,
+		  "TDISP_LOCK_INTERFACE", "LOCK", TSM_BIND),
+	SOFT_CALL(FW_REPORT, "19", BIND, ROUND, FIRMWARE, DEVICE,
+		  "TDISP_GET_INTERFACE_REPORT", "get report", TSM_BIND),
+	PSP_CALL(PSP_CREATE, "19", BIND, ROUND, "TIO_TDI_CREATE", TSM_BIND),
+	PSP_CALL(PSP_STATUS, "19", BIND, ROUND, "TIO_TDI_STATUS", PSP_CREATE),
+	PSP_CALL(PSP_BIND, "19", BIND, ROUND, "TIO_TDI_BIND", TSM_BIND),
+	PSP_CALL(PSP_REPORT, "19", BIND, ROUND, "TIO_TDI_REPORT", TSM_BIND),
+	PSP_CALL(PSP_STATUS_BOUND, "19", BIND, ROUND, "TIO_TDI_STATUS",
+		 PSP_BIND),
 	MARKER(GUEST_ATTEST, "20", ATTEST, ROUND, GUEST, GUEST_TSM, "attest",
 	       "attest"),
 	MARKER(GHCI_INFO, "21,22", ATTEST, ROUND, GUEST_TSM, VMM,
@@ -102,6 +127,18 @@ const struct step_desc steps[NR_STEPS] = {
 	       "tsm-req-regen", "REQ"),
 	EVENT(TSM_REGEN, "24", ATTEST, OPTIONAL, IOMMUFD, HOST_TSM,
 	      "tsm_guest_req", "op", "REGEN_OBJECT", "{op}", TSM_BIND),
+	PSP_CALL(PSP_CERT, "24", ATTEST, OPTIONAL, "TIO_DEV_CERTIFICATES",
+		 TSM_BIND),
+	PSP_CALL(PSP_MEAS, "24", ATTEST, ROUND, "TIO_DEV_MEASUREMENTS",
+		 TSM_BIND),
+	MARKER_OF(PSP, GHCI_TDI_INFO, "21,22", ATTEST, ROUND, GUEST_TSM, VMM,
+		  "ghci-message", "message: TDI_INFO", NOTHING),
+	MARKER_OF(PSP, VMM_TDI_INFO, "23", ATTEST, ROUND, VMM, IOMMUFD,
+		  "tsm-req-message", "REQ", NOTHING),
+	EVENT_OF(PSP, TSM_TDI_INFO, "24", ATTEST, ROUND, IOMMUFD, HOST_TSM,
+		 "tsm_guest_req", "op", "GUEST_MSG", "{op}", TSM_BIND),
+	PSP_CALL(PSP_TDI_INFO, "24", ATTEST, ROUND, "TIO_GUEST_REQUEST",
+		 TSM_BIND),
 	MARKER(GHCI_STATE, "", SAME, OPTIONAL, GUEST_TSM, VMM,
 	       "ghci-get-state", "get TDI state"),
 	MARKER(VMM_STATE, "", SAME, OPTIONAL, VMM, IOMMUFD, "tsm-req-state",
@@ -114,28 +151,42 @@ const struct step_desc steps[NR_STEPS] = {
 	       "tsm-req-validate", "REQ"),
 	EVENT(TSM_VALIDATE, "29", ACCEPT, ROUND, IOMMUFD, HOST_TSM,
 	      "tsm_guest_req", "op", "VALIDATE_MMIO", "{op}", TSM_BIND),
+	PSP_CALL(RMP_PRIVATE, "29", ACCEPT, ROUND, "RMPUPDATE_PRIVATE",
+		 TSM_BIND),
 	MARKER(CONVERT_PRIVATE, "30", ACCEPT, ROUND, VMM, KVM,
 	       "convert-private", "make MMIO private"),
 	EVENT(MAP_PRIVATE, "30", SAME, ROUND, KVM, KVM, "kvm_dmabuf_map",
 	      "private", "1", "map private MMIO, gfn {gfn}", TSM_BIND),
-	MARKER(GHCI_DMA, "26,27", ACCEPT, OPTIONAL, GUEST_TSM, VMM,
-	       "ghci-enable-dma", "GHCI accept DMA"),
-	MARKER(VMM_DMA, "28", ACCEPT, ROUND, VMM, IOMMUFD,
-	       "tsm-req-enable-dma", "REQ"),
-	EVENT(TSM_DMA, "29", ACCEPT, OPTIONAL, IOMMUFD, HOST_TSM,
-	      "tsm_guest_req", "op", "*ENABLE_DMA", "{op}", VMM_DMA),
-	EVENT(TSM_DMA_MSG, "29", ACCEPT, OPTIONAL, IOMMUFD, HOST_TSM,
-	      "tsm_guest_req", "op", "GUEST_MSG", "{op}", VMM_DMA),
-	EVENT(DMA_ON, "17", ACCEPT, ROUND, HOST_TSM, IOMMUFD,
-	      "tsm_trusted_dma", "on", "1", "trusted DMA on", TSM_BIND),
+	MARKER_OF(PSP, GHCI_VALIDATE, "26,27", ACCEPT, ROUND, GUEST_TSM, VMM,
+		  "ghci-message", "message: MMIO_VALIDATE", TSM_VALIDATE),
+	MARKER_OF(PSP, VMM_VALIDATE_MSG, "28", ACCEPT, ROUND, VMM, IOMMUFD,
+		  "tsm-req-message", "REQ", TSM_VALIDATE),
+	EVENT_OF(PSP, TSM_VALIDATE_MSG, "29", ACCEPT, ROUND, IOMMUFD, HOST_TSM,
+		 "tsm_guest_req", "op", "GUEST_MSG", "{op}", TSM_VALIDATE),
+	PSP_CALL(PSP_VALIDATE_MSG, "29", ACCEPT, ROUND, "TIO_GUEST_REQUEST",
+		 TSM_VALIDATE),
+	/* SEV-TIO has no DMA to private memory yet */
+	MARKER_OF(SOFT_TSM, GHCI_DMA, "26,27", ACCEPT, OPTIONAL, GUEST_TSM, VMM,
+		  "ghci-enable-dma", "GHCI accept DMA", NOTHING),
+	MARKER_OF(SOFT_TSM, VMM_DMA, "28", ACCEPT, ROUND, VMM, IOMMUFD,
+		  "tsm-req-enable-dma", "REQ", NOTHING),
+	EVENT_OF(SOFT_TSM, TSM_DMA, "29", ACCEPT, OPTIONAL, IOMMUFD, HOST_TSM,
+		 "tsm_guest_req", "op", "*ENABLE_DMA", "{op}", VMM_DMA),
+	EVENT_OF(SOFT_TSM, TSM_DMA_MSG, "29", ACCEPT, OPTIONAL, IOMMUFD,
+		 HOST_TSM, "tsm_guest_req", "op", "GUEST_MSG", "{op}", VMM_DMA),
+	EVENT_OF(SOFT_TSM, DMA_ON, "17", ACCEPT, ROUND, HOST_TSM, IOMMUFD,
+		 "tsm_trusted_dma", "on", "1", "trusted DMA on", TSM_BIND),
 	MARKER(GHCI_START, "31,32", ACCEPT, ROUND, GUEST_TSM, VMM,
 	       "ghci-start", "GHCI start TDI"),
 	MARKER(VMM_START, "33", ACCEPT, ROUND, VMM, IOMMUFD, "tsm-req-start",
 	       "REQ"),
 	EVENT(TSM_START, "34", ACCEPT, ROUND, IOMMUFD, HOST_TSM,
 	      "tsm_guest_req", "op", "SET_TDI_STATE", "{op}", TSM_BIND),
-	EVENT(FW_START, "34", ACCEPT, ROUND, FIRMWARE, DEVICE, "tsm_fw_call",
-	      "name", "TDISP_START_INTERFACE", "START", TSM_BIND),
+	SOFT_CALL(FW_START, "34", ACCEPT, ROUND, FIRMWARE, DEVICE,
+		  "TDISP_START_INTERFACE", "START", TSM_BIND),
+	PSP_CALL(PSP_START, "34", ACCEPT, ROUND, "TIO_TDI_BIND_RUN", TSM_BIND),
+	PSP_CALL(PSP_STATUS_RUN, "34", ACCEPT, ROUND, "TIO_TDI_STATUS",
+		 PSP_START),
 	MARKER(WORKLOAD, "35", RUN, ROUND, GUEST, DEVICE, "workload",
 	       "workload: private MMIO, DMA, interrupt"),
 	MARKER(GUEST_UNBIND, "36", UNBIND, ROUND, GUEST, GUEST_TSM,
@@ -146,8 +197,12 @@ const struct step_desc steps[NR_STEPS] = {
 	       "UNBIND"),
 	EVENT(TSM_UNBIND, "40", UNBIND, ROUND, IOMMUFD, HOST_TSM, "tsm_unbind",
 	      NULL, NULL, "unbind", NOTHING),
-	EVENT(FW_STOP, "41", UNBIND, ROUND, FIRMWARE, DEVICE, "tsm_fw_call",
-	      "name", "TDISP_STOP_INTERFACE", "STOP", TSM_UNBIND),
+	SOFT_CALL(FW_STOP, "41", UNBIND, ROUND, FIRMWARE, DEVICE,
+		  "TDISP_STOP_INTERFACE", "STOP", TSM_UNBIND),
+	PSP_CALL(PSP_UNBIND, "41", UNBIND, ROUND, "TIO_TDI_UNBIND",
+		 TSM_UNBIND),
+	PSP_CALL(PSP_STATUS_UNBOUND, "41", UNBIND, ROUND, "TIO_TDI_STATUS",
+		 PSP_UNBIND),
 	EVENT(REVOKE, "42", UNBIND, ROUND, HOST_TSM, IOMMUFD,
 	      "tsm_revoke_mmio", NULL, NULL, "revoke MMIO", TSM_UNBIND),
 	EVENT(REVOKE_VFIO, "43", UNBIND, ROUND, IOMMUFD, VFIO,
@@ -161,8 +216,14 @@ const struct step_desc steps[NR_STEPS] = {
 	      REVOKE),
 	EVENT(DMA_OFF, "45,46", UNBIND, ROUND, HOST_TSM, IOMMUFD,
 	      "tsm_trusted_dma", "on", "0", "trusted DMA off", TSM_UNBIND),
-	EVENT(FW_FREE, "47", UNBIND, ROUND, HOST_TSM, FIRMWARE, "tsm_fw_call",
-	      "name", "TDI_FREE", "free TDI", TSM_UNBIND),
+	SOFT_CALL(FW_FREE, "47", UNBIND, ROUND, HOST_TSM, FIRMWARE,
+		  "TDI_FREE", "free TDI", TSM_UNBIND),
+	PSP_CALL(PSP_RECLAIM, "47", UNBIND, ROUND, "TIO_TDI_RECLAIM",
+		 TSM_UNBIND),
+	PSP_CALL(PSP_FENCE, "47", UNBIND, ROUND, "TIO_ASID_FENCE_STATUS",
+		 TSM_UNBIND),
+	PSP_CALL(RMP_SHARED, "44", UNBIND, ROUND, "RMPUPDATE_SHARED",
+		 TSM_UNBIND),
 	EVENT(OPEN_DEVICE, "48", UNBIND, ROUND, IOMMUFD, VFIO,
 	      "vfio_pci_tsm_reasons", "new", "0", "open to the host",
 	      TSM_UNBIND),
@@ -177,23 +238,35 @@ const struct step_desc steps[NR_STEPS] = {
 	       "use-shared-again", "use as shared device"),
 	MARKER(DISCONNECT, "", UNBIND, OPTIONAL, ADMIN, HOST_TSM, "disconnect",
 	       "disconnect"),
+	PSP_CALL(PSP_DEV_DISCONNECT, "", UNBIND, ONCE, "TIO_DEV_DISCONNECT",
+		 NOTHING),
+	PSP_CALL(PSP_DEV_RECLAIM, "", UNBIND, ONCE, "TIO_DEV_RECLAIM", NOTHING),
+#undef MARKER_OF
 #undef MARKER
+#undef EVENT_OF
 #undef EVENT
+#undef SOFT_CALL
+#undef PSP_CALL
 };
 
 const char * const teardowns[NR_TEARDOWNS] = {
 	[STOP_FIRST] = "stop-first",
 	[LATE_REVOKE] = "stop-first-late-revoke",
 	[REVOKE_FIRST] = "revoke-first",
+	[SEV_TIO] = "sev-tio",
 };
 
 const struct order orders[] = {
 #define CHAIN(_when, ...)	{ _when, { __VA_ARGS__, NOTHING } }
 	CHAIN(ALWAYS, CONNECT, VMM_BIND),
 	CHAIN(ALWAYS, INIT_VDEV, CREATE_DMABUF, EXPORT_DMABUF, CREATE_MEMSLOT,
-	      KVM_RUN),
-	CHAIN(ALWAYS, INIT_VDEV, ATTACH_HWPT, ALLOC_VDEVICE, KVM_RUN),
-	CHAIN(ALWAYS, CREATE_MEMSLOT, IMPORT_DMABUF, KVM_RUN),
+	      USE_SHARED),
+	CHAIN(ALWAYS, INIT_VDEV, ATTACH_HWPT, ALLOC_VDEVICE, TSM_BIND),
+	CHAIN(ALWAYS, ATTACH_HWPT, KVM_RUN),
+	CHAIN(ALWAYS, IMPORT_DMABUF, USE_SHARED),
+	CHAIN(BEFORE_RUN, ALLOC_VDEVICE, KVM_RUN),
+	/* Who makes slots later may tell so when they are there, too */
+	CHAIN(BEFORE_RUN, CREATE_MEMSLOT, IMPORT_DMABUF, KVM_RUN),
 	CHAIN(ALWAYS, CREATE_HWPT, ATTACH_HWPT),
 	CHAIN(ALWAYS, CREATE_HWPT, ALLOC_VIOMMU, ALLOC_VDEVICE),
 	CHAIN(ALWAYS, SHARED_DMA, KVM_RUN, ENUM_SHARED, USE_SHARED, GUEST_BIND),
@@ -220,8 +293,33 @@ const struct order orders[] = {
 	CHAIN(STOP_FIRST, ZAP_PRIVATE, DMA_OFF),
 	CHAIN(LATE_REVOKE, FW_STOP, DMA_OFF, REVOKE),
 	CHAIN(REVOKE_FIRST, ZAP_PRIVATE, FW_STOP, DMA_OFF),
+	CHAIN(SEV_TIO, CONNECT, PSP_DEV_CREATE, PSP_DEV_CONNECT, VMM_BIND),
+	CHAIN(SEV_TIO, CLOSE_DMABUF, PSP_CREATE, PSP_STATUS, PSP_BIND,
+	      PSP_REPORT, PSP_STATUS_BOUND, GUEST_ATTEST),
+	CHAIN(SEV_TIO, VMM_INFO, PSP_CERT, PSP_MEAS, GHCI_TDI_INFO,
+	      VMM_TDI_INFO, TSM_TDI_INFO, PSP_TDI_INFO, GUEST_ACCEPT),
+	CHAIN(SEV_TIO, TSM_VALIDATE, RMP_PRIVATE, CONVERT_PRIVATE,
+	      GHCI_VALIDATE, VMM_VALIDATE_MSG, TSM_VALIDATE_MSG,
+	      PSP_VALIDATE_MSG, GHCI_START),
+	CHAIN(SEV_TIO, TSM_START, PSP_START, PSP_STATUS_RUN, WORKLOAD),
+	CHAIN(SEV_TIO, TSM_UNBIND, PSP_UNBIND, PSP_STATUS_UNBOUND, DMA_OFF,
+	      PSP_RECLAIM, PSP_FENCE, REVOKE, ZAP_PRIVATE, RMP_SHARED,
+	      OPEN_DEVICE, CONVERT_SHARED),
+	CHAIN(SEV_TIO, SHARED_AGAIN, PSP_DEV_DISCONNECT, PSP_DEV_RECLAIM),
 #undef CHAIN
 };
+
+bool has_step(enum step step)
+{
+	switch (steps[step].tsm) {
+	case SOFT_TSM:
+		return opts.teardown != SEV_TIO;
+	case PSP:
+		return opts.teardown == SEV_TIO;
+	default:
+		return true;
+	}
+}
 
 const size_t nr_orders = ARRAY_SIZE(orders);
 

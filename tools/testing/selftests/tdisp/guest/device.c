@@ -114,6 +114,7 @@ static u32 use_dma(struct guest_fn *fn, bool tee)
 	return memcmp(src, dst, DMA_LEN) ? GUEST_WRONG_DATA : GUEST_OK;
 }
 
+/* @tee: its DMA is the one of a trusted device, to private memory */
 u32 device_use(struct guest_fn *fn, bool tee)
 {
 	u32 checks = mmio_checks;

@@ -39,6 +39,7 @@
 
 #define GHCI_PORT		0x600
 #define GHCI_MAX_BUF		0x10000
+#define GHCI_MSG_SIZE		0x1000
 
 /**
  * struct ghci_call - A call of the guest
@@ -92,6 +93,8 @@ enum ghci_nr {
 	GHCI_START,
 	/* buf: a __u32, TDISP_STATE_*, the device is asked for it now */
 	GHCI_TDI_STATE,
+	/* buf: a page with a message for the firmware, its response on return */
+	GHCI_GUEST_MSG,
 };
 
 enum ghci_status {
@@ -124,7 +127,7 @@ enum guest_step {
  * @fn: which function, 0 or 1
  * @arg: depends on @nr
  * @verdict: enum guest_verdict
- * @__reserved: 0
+ * @flags: GUEST_SNP
  * @call: the last call about a function, or one to make
  * @val: whatever @nr or @verdict give besides
  */
@@ -133,10 +136,16 @@ struct guest_job {
 	__u32 fn;
 	__u64 arg[4];
 	__u32 verdict;
-	__u32 __reserved;
+	__u32 flags;
 	struct ghci_call call;
 	__u64 val[4];
 };
+
+/*
+ * It is an SNP guest: its firmware wants messages of it. There is no DMA to its
+ * private memory, so the device is used with memory that is shared
+ */
+#define GUEST_SNP		1
 
 enum guest_job_nr {
 	/* Find the function, size its BARs, turn it on, set up its MSI-X */
@@ -179,6 +188,8 @@ enum guest_verdict {
 	GUEST_BAD_NONCE,	/* the measurements are not fresh */
 	GUEST_BAD_REPORT,
 	GUEST_NOT_ATTESTED,	/* there is no report to accept ranges of */
+	GUEST_BAD_MSG,		/* the response of the firmware is none */
+	GUEST_REFUSED,		/* by the firmware. val: its status */
 	NR_GUEST_VERDICTS
 };
 

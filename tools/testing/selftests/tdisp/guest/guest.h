@@ -105,6 +105,10 @@ u32 tsm_accept(struct guest_fn *fn);
 u32 tsm_start(struct guest_fn *fn);
 u32 tsm_unbind(struct guest_fn *fn);
 
+/* snp.c */
+u32 snp_tdi_info(struct guest_fn *fn);
+u32 snp_validate(struct guest_fn *fn, u64 gpa, u32 pages, u16 range);
+
 /* main.c */
 extern struct guest_job *const job;
 /* Calls the VMM; returns the status */

@@ -276,6 +276,8 @@ u32 tsm_attest(struct guest_fn *fn)
 	if (!verify_cert(object, len))
 		return GUEST_BAD_CERT;
 	verdict = attest_measurements(fn);
+	if (verdict == GUEST_OK && (job->flags & GUEST_SNP))
+		verdict = snp_tdi_info(fn);
 	if (verdict != GUEST_OK)
 		return verdict;
 	if (!read_object(fn, IOMMU_TSM_OBJECT_REPORT, fn->report_data,
@@ -287,26 +289,33 @@ u32 tsm_attest(struct guest_fn *fn)
 	return GUEST_OK;
 }
 
+static u32 accept_range(struct guest_fn *fn, u32 i)
+{
+	const struct report_range *range = &fn->report.range[i];
+	u64 gpa = fn->bar[range->id].gpa + range_offset(&fn->report, i);
+	struct ghci_call call = {
+		.nr = GHCI_ACCEPT_MMIO,
+		.arg = { gpa, range_size(range), range->first_page * PAGE },
+	};
+
+	if (ghci_fn(fn, &call) != GHCI_OK)
+		return GUEST_CALL_FAILED;
+	return job->flags & GUEST_SNP ?
+	       snp_validate(fn, gpa, range->pages, range->id) : GUEST_OK;
+}
+
 u32 tsm_accept(struct guest_fn *fn)
 {
-	const struct report *report = &fn->report;
+	u32 verdict = GUEST_OK;
 
 	if (!fn->report_len)
 		return GUEST_NOT_ATTESTED;
-	for (u32 i = 0; i < report->nr_ranges; i++) {
-		const struct report_range *range = &report->range[i];
-		struct ghci_call call = {
-			.nr = GHCI_ACCEPT_MMIO,
-			.arg = {
-				fn->bar[range->id].gpa +
-				range_offset(report, i),
-				range_size(range),
-				range->first_page * PAGE,
-			},
-		};
-
-		if (is_tee(range) && ghci_fn(fn, &call) != GHCI_OK)
-			return GUEST_CALL_FAILED;
+	for (u32 i = 0; i < fn->report.nr_ranges; i++) {
+		if (is_tee(&fn->report.range[i]))
+			verdict = accept_range(fn, i);
+		if (verdict != GUEST_OK)
+			return verdict;
 	}
-	return simple_call(fn, GHCI_ENABLE_DMA);
+	return job->flags & GUEST_SNP ? GUEST_OK :
+	       simple_call(fn, GHCI_ENABLE_DMA);
 }

@@ -10,6 +10,7 @@
 #include <linux/sizes.h>
 
 #include "tdisp_lib.h"
+#include "psp.h"
 #include "steps.h"
 #include "vmm.h"
 
@@ -84,15 +85,20 @@ static int do_regen_object(struct tvm *tvm, struct ghci *ghci)
 					  ghci->buf));
 }
 
-/* First the TSM, which knows the report, then what the guest gets to see */
+/*
+ * First the TSM, which knows the report, then what the guest gets to see. The
+ * PSP keeps the report's addresses to itself and the guest, so those are for
+ * other TSMs to compare.
+ */
 static int do_accept_mmio(struct tvm *tvm, struct ghci *ghci)
 {
+	bool sev = tdi_tvm_arch == IOMMU_TVM_ARCH_SEV;
 	u64 gpa = ghci->call.arg[0], size = ghci->call.arg[1];
 	int rc;
 
 	call_step(tvm, ghci, "vmm", "iommufd", "tsm-req-validate");
 	rc = tdi_validate_mmio(&ghci->fn->tdi, gpa, gpa + size,
-			       ghci->call.arg[2]);
+			       sev ? 0 : ghci->call.arg[2]);
 	if (call_done(tvm, ghci, "tsm-req-validate", rc))
 		return rc;
 	return tvm_make_private(tvm, ghci->fn, gpa, size);
@@ -116,6 +122,16 @@ static int do_tdi_state(struct tvm *tvm, struct ghci *ghci)
 	call_step(tvm, ghci, "vmm", "iommufd", "tsm-req-state");
 	return call_done(tvm, ghci, "tsm-req-state",
 			 tdi_live_state(&ghci->fn->tdi, ghci->buf));
+}
+
+/* Not for the VMM to understand: it hands the page on, and the response back */
+static int do_guest_msg(struct tvm *tvm, struct ghci *ghci)
+{
+	u32 len;
+
+	call_step(tvm, ghci, "vmm", "iommufd", "tsm-req-message");
+	return call_done(tvm, ghci, "tsm-req-message",
+			 psp_send_msg(&ghci->fn->tdi, ghci->buf, &len));
 }
 
 /* What a call is made of */
@@ -143,6 +159,9 @@ static const struct {
 	[GHCI_START] = { "ghci-start", do_start },
 	[GHCI_TDI_STATE] = {
 		"ghci-get-state", do_tdi_state, 0, sizeof(u32)
+	},
+	[GHCI_GUEST_MSG] = {
+		"ghci-message", do_guest_msg, 0, GHCI_MSG_SIZE
 	},
 };
 

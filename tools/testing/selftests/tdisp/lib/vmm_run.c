@@ -116,6 +116,7 @@ int tvm_run_job(struct tvm *tvm, u32 nr, u32 fn)
 	}
 	job->nr = nr;
 	job->fn = fn;
+	job->flags = tdi_tvm_arch == IOMMU_TVM_ARCH_SEV ? GUEST_SNP : 0;
 	job->verdict = NR_GUEST_VERDICTS;
 	rc = run_vcpu(tvm);
 	return rc == -EAGAIN ? 0 : rc;
@@ -149,6 +150,8 @@ const char *guest_verdict_name(u32 verdict)
 		[GUEST_BAD_NONCE] = "BAD_NONCE",
 		[GUEST_BAD_REPORT] = "BAD_REPORT",
 		[GUEST_NOT_ATTESTED] = "NOT_ATTESTED",
+		[GUEST_BAD_MSG] = "BAD_MSG",
+		[GUEST_REFUSED] = "REFUSED",
 		[NR_GUEST_VERDICTS] = "none",
 	};
 
