@@ -255,9 +255,25 @@ static bool *cca_xchg_busy(struct cca_xchg *x)
 	return x->p ? &x->p->busy : &x->v->busy;
 }
 
+static int cca_xchg_check(struct cca_xchg *x)
+{
+	struct rmi_regs regs = {};
+	u64 state;
+	int rc;
+
+	if (x->v) {
+		rc = cca_vdev_state(x->dsm, x->v, &state);
+		return rc ?: state == RMI_VDEV_ERROR ? -EIO : 0;
+	}
+	regs.x[1] = cca_pdev_pa(x->p);
+	rc = rmi_call(&x->dsm->rmi, RMI_PDEV_GET_STATE, &regs);
+	return rc ?: regs.x[1] == RMI_PDEV_ERROR ? -EIO : 0;
+}
+
 /*
- * After a message that got no answer COMMUNICATE itself may well succeed, with
- * the object in ERROR: that is an error here, and only an abort leads on.
+ * After a message that got no answer, or one that the RMM does not like,
+ * COMMUNICATE itself may well succeed, with the object in ERROR: that is an error
+ * here, and only an abort leads on.
  */
 static int cca_xchg_step(struct cca_xchg *x)
 {
@@ -266,7 +282,10 @@ static int cca_xchg_step(struct cca_xchg *x)
 	*cca_xchg_busy(x) = true;
 	rc = cca_xchg_loop(x);
 	rc = rc ?: x->err;
-	if (!rc && !x->waits)
+	if (rc || x->waits)
+		return rc;
+	rc = cca_xchg_check(x);
+	if (!rc)
 		*cca_xchg_busy(x) = false;
 	return rc;
 }

@@ -65,6 +65,14 @@ static int cca_pdev_comm(struct cca_dsm *dsm, struct cca_pdev *p,
 	return rc ?: cca_pdev_expect(dsm, p, want);
 }
 
+/* The administrator sees what it costs that granules did not come back */
+void cca_account(struct cca_dsm *dsm)
+{
+	pci_tsm_hold_memory(dsm->tsm.base_tsm.pdev,
+			    dsm->rmi.lost * RMI_GRANULE_SIZE);
+	dsm->rmi.lost = 0;
+}
+
 /* Nobody can use what the RMM keeps, nor free it */
 static void cca_pdev_leak(struct cca_dsm *dsm, struct cca_pdev *p)
 {
@@ -125,6 +133,9 @@ static int cca_pdev_abort(struct cca_dsm *dsm, struct cca_pdev *p)
 	if (!p->busy)
 		return 0;
 	rc = cca_pdev_call(dsm, p, RMI_PDEV_ABORT, 0);
+	/* It was complete, and nobody could say so */
+	if (rc == -EIO && dsm->rmi.status == RMI_ERROR_DEVICE)
+		rc = 0;
 	if (!rc)
 		p->busy = false;
 	return rc;
@@ -487,6 +498,7 @@ int cca_connect(struct pci_dev *pdev)
 				     rc, dsm->rmi.status);
 		cca_dsm_down(dsm);
 	}
+	cca_account(dsm);
 	return rc;
 }
 
@@ -502,4 +514,5 @@ void cca_disconnect(struct pci_dev *pdev)
 
 	cca_held_retry(dsm);
 	cca_dsm_down(dsm);
+	cca_account(dsm);
 }

@@ -104,6 +104,9 @@ int cca_vdev_abort(struct cca_dsm *dsm, struct cca_vdev *v)
 	if (!v->busy)
 		return 0;
 	rc = cca_vdev_call(dsm, v, RMI_VDEV_ABORT, 0);
+	/* It was complete, and nobody could say so */
+	if (rc == -EIO && dsm->rmi.status == RMI_ERROR_DEVICE)
+		rc = 0;
 	if (!rc)
 		v->busy = false;
 	return rc;
@@ -224,7 +227,7 @@ static void cca_vdev_free(struct cca_vdev *v)
 
 static long cca_vdev_size(struct cca_vdev *v)
 {
-	return (1 + v->mem.nr) * RMI_GRANULE_SIZE;
+	return (!!v->granule + v->mem.nr) * RMI_GRANULE_SIZE;
 }
 
 /* The RMM may own what belongs to the VDEV: keep it, until the RMM lets go */
@@ -232,7 +235,8 @@ static void cca_hold(struct cca_dsm *dsm, struct cca_vdev *v)
 {
 	struct pci_dev *pdev = v->base.pdev;
 
-	pci_warn(pdev, "VDEV kept, %lu granules\n", 1 + v->mem.nr);
+	pci_warn(pdev, "VDEV kept, %ld bytes%s\n", cca_vdev_size(v),
+		 v->mmio_kept ? ", and its MMIO" : "");
 	pci_tsm_hold_memory(pdev, cca_vdev_size(v));
 	pci_dev_get(pdev);
 	v->base.client = NULL;
@@ -271,6 +275,9 @@ void cca_held_retry(struct cca_dsm *dsm)
 		int rc;
 
 		rc = cca_vdev_take_back(dsm, v, true);
+		/* Nobody is left who could unmap it */
+		if (!rc && v->mmio_kept)
+			rc = -EIO;
 		if (rc) {
 			pci_err(pdev, "VDEV lost: %d, status %llu\n", rc,
 				dsm->rmi.status);
@@ -429,6 +436,7 @@ struct pci_tdi *cca_bind(struct pci_dev *pdev, struct pci_tsm_client *client,
 	pci_info_ratelimited(pdev, "bind failed: %d, status %llu\n", rc,
 			     dsm->rmi.status);
 	undo = cca_vdev_take_back(dsm, v, false);
+	cca_account(dsm);
 	if (undo) {
 		pci_info(pdev, "VDEV not taken back: %d, status %llu\n", undo,
 			 dsm->rmi.status);
@@ -469,6 +477,10 @@ int cca_unbind(struct pci_tdi *base)
 	rc = cca_vdev_take_back(dsm, v, false);
 	/* The RMM has done that when it unlocked it */
 	pci_tsm_trusted_dma(base, false);
+	cca_account(dsm);
+	/* What is not mapped any more may still be the RMM's */
+	v->mmio_kept = unmap_rc;
+	rc = rc ?: unmap_rc;
 	if (rc) {
 		pci_info(pdev, "unbind failed: %d, status %llu\n", rc,
 			 dsm->rmi.status);

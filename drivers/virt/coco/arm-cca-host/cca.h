@@ -109,6 +109,7 @@ struct cca_dsm {
  * @mem: more memory of it
  * @created: the RMM has it
  * @busy: an exchange is not complete, only an abort ends it
+ * @mmio_kept: KVM has not unmapped its MMIO, or not got it back from the RMM
  * @meas: measurements
  * @report: device interface report, fixed from LOCK on
  */
@@ -121,6 +122,7 @@ struct cca_vdev {
 	struct rmi_mem mem;
 	bool created;
 	bool busy;
+	bool mmio_kept;
 	struct cca_object meas;
 	struct cca_object report;
 };
@@ -152,6 +154,7 @@ int cca_find_key(const u8 *chain, size_t len, struct rmi_public_key *key);
 u64 cca_pdev_pa(const struct cca_pdev *p);
 int cca_connect(struct pci_dev *pdev);
 void cca_disconnect(struct pci_dev *pdev);
+void cca_account(struct cca_dsm *dsm);
 int cca_key_refresh(struct cca_dsm *dsm, u32 fid);
 
 /* cca-vdev.c */
