@@ -62,6 +62,10 @@ struct tsm_vm_handle {
  *	addresses that is MMIO of a bound device of the VM. It comes from the
  *	memslot, not from user space. -ENOENT if it is anything else, or not
  *	contiguous.
+ * @map_mmio: Optional. Have firmware map a page aligned range of MMIO of a TDI
+ *	privately, at @gpa, where a fault of the vCPU cannot. @tdi is how firmware
+ *	knows the TDI, of CCA the VDEV, and @pa comes from @find_mmio. 0, -EEXIST if
+ *	part of it is mapped, or another error.
  * @unmap_mmio: Remove the private mappings of MMIO in a range of guest physical
  *	addresses. To keep a vCPU from mapping it again is the business of who
  *	revokes the MMIO. 0 or an error.
@@ -69,8 +73,8 @@ struct tsm_vm_handle {
  *
  * Context: Called with the DSM lock held. The owner of the binding keeps the VM.
  * They take none of kvm->lock, vcpu->mutex and slots_lock, may sleep and take
- * kvm->srcu for read, mmu_lock, and the reservation object of a dma-buf. There is
- * no operation to map: a fault of the vCPU does that.
+ * kvm->srcu for read, mmu_lock, and the reservation object of a dma-buf. Without
+ * an operation to map, a fault of the vCPU does that.
  */
 struct tsm_vm_provider {
 	enum tsm_vm_type type;
@@ -78,6 +82,7 @@ struct tsm_vm_provider {
 	int (*validate)(struct kvm *kvm);
 	int (*get_handle)(struct kvm *kvm, struct tsm_vm_handle *handle);
 	int (*find_mmio)(struct kvm *kvm, u64 gpa, u64 size, u64 *pa);
+	int (*map_mmio)(struct kvm *kvm, u64 tdi, u64 gpa, u64 size, u64 pa);
 	int (*unmap_mmio)(struct kvm *kvm, u64 gpa, u64 size);
 	struct list_head node;
 };

@@ -1,0 +1,592 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * An RMM in software, below the driver of the real one: module, realms, faults,
+ * and what tests get to see of it. It protects nothing, the session with the
+ * device has no cipher.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cleanup.h>
+#include <linux/debugfs.h>
+#include <linux/device/faux.h>
+#include <linux/err.h>
+#include <linux/gfp.h>
+#include <linux/lockdep.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/stdarg.h>
+#include <linux/string.h>
+#include <linux/tsm-vm.h>
+#include <linux/uaccess.h>
+
+#include "rmm_model.h"
+#include "../../../drivers/virt/coco/arm-cca-host/cca.h"
+
+#define RMM_MAX_INJECT	8
+
+/* All of it is protected by that, but for what is in a work item meanwhile */
+DEFINE_MUTEX(rmm_lock);
+
+uint rmm_variant = RMM_2_0_BET1;
+module_param_named(variant, rmm_variant, uint, 0444);
+MODULE_PARM_DESC(variant, "0 for 1.1, 1 for 2.0-bet0, 2 for 2.0-bet1");
+
+uint rmm_sro_steps = 1;
+module_param_named(sro_steps, rmm_sro_steps, uint, 0644);
+MODULE_PARM_DESC(sro_steps, "Steps of an operation that do nothing");
+
+uint rmm_donate = 2;
+module_param_named(donate, rmm_donate, uint, 0644);
+MODULE_PARM_DESC(donate, "Granules that an object wants");
+
+uint rmm_reclaim_max = 1;
+module_param_named(reclaim_max, rmm_reclaim_max, uint, 0644);
+MODULE_PARM_DESC(reclaim_max, "Granules that a call gives back, 0 for all");
+
+uint rmm_range_max = 3;
+module_param_named(range_max, rmm_range_max, uint, 0644);
+MODULE_PARM_DESC(range_max, "Granules that a call for a range gets to, 0 for all");
+
+uint rmm_comm_style;
+module_param_named(comm_style, rmm_comm_style, uint, 0644);
+MODULE_PARM_DESC(comm_style, "1 to cache alone, 2 to wait, 4 for MULTI");
+
+bool rmm_krou;
+module_param_named(krou, rmm_krou, bool, 0644);
+MODULE_PARM_DESC(krou, "An unlock wants new keys for the stream");
+
+bool rmm_da = true;
+module_param_named(da, rmm_da, bool, 0644);
+MODULE_PARM_DESC(da, "There are devices for realms");
+
+bool rmm_no_st;
+module_param_named(no_st, rmm_no_st, bool, 0644);
+MODULE_PARM_DESC(no_st, "No stream table for the device");
+
+/**
+ * struct rmm_realm - A realm
+ * @node: in rmm_realms
+ * @kvm: the VM, only compared
+ * @rd: its descriptor
+ */
+struct rmm_realm {
+	struct list_head node;
+	struct kvm *kvm;
+	struct page *rd;
+};
+
+/**
+ * struct rmm_kvm_map - MMIO that KVM has mapped
+ * @node: in rmm_kvm_maps
+ * @kvm: of the realm
+ * @gpa: where
+ * @pa: what
+ * @size: how much
+ */
+struct rmm_kvm_map {
+	struct list_head node;
+	struct kvm *kvm;
+	u64 gpa, pa, size;
+};
+
+/**
+ * struct rmm_inject - Statuses that are injected
+ * @cmd: for this call
+ * @status: the status
+ * @skip: calls that pass before that
+ * @count: how many, 0 ends it
+ */
+struct rmm_inject {
+	u32 cmd;
+	u32 status;
+	u32 skip;
+	u32 count;
+};
+
+static LIST_HEAD(rmm_realms);
+static LIST_HEAD(rmm_kvm_maps);
+/* For the list of what KVM has mapped; RMI calls are made with it held */
+static DEFINE_MUTEX(rmm_kvm_lock);
+static struct rmm_inject rmm_injects[RMM_MAX_INJECT];
+static u32 rmm_violations;
+static u32 rmm_refused;
+
+static struct faux_device *rmm_faux;
+static struct dentry *rmm_debugfs;
+static void *rmm_raw_page;
+
+/* The driver under test calls this in the place of an SMC */
+void rmi_smc(struct rmi_regs *regs)
+{
+	rmm_call(regs->x);
+}
+
+bool rmi_may_assume(void)
+{
+	return true;
+}
+
+/* The driver has done what it must not do, ever */
+void rmm_violation(const char *fmt, ...)
+{
+	struct va_format vaf;
+	va_list args;
+
+	va_start(args, fmt);
+	vaf.fmt = fmt;
+	vaf.va = &args;
+	pr_err("violation: %pV\n", &vaf);
+	rmm_log("VIOLATION %pV", &vaf);
+	va_end(args);
+	rmm_violations++;
+}
+
+/* The driver wants what is not possible in this state */
+u64 rmm_refuse(u64 status, const char *why)
+{
+	rmm_log("  refused: %s", why);
+	rmm_refused++;
+	return status;
+}
+
+u64 rmm_injected(u32 cmd)
+{
+	lockdep_assert_held(&rmm_lock);
+
+	for (int i = 0; i < RMM_MAX_INJECT; i++) {
+		struct rmm_inject *inject = &rmm_injects[i];
+
+		if (inject->cmd != cmd || !inject->count)
+			continue;
+		if (inject->skip) {
+			inject->skip--;
+			continue;
+		}
+		inject->count--;
+		return inject->status;
+	}
+	return RMM_SUCCESS;
+}
+
+bool rmm_is_realm(u64 rd)
+{
+	return rmm_gran_state(rd) == G_RD;
+}
+
+static struct rmm_realm *rmm_find_realm(struct kvm *kvm)
+{
+	struct rmm_realm *realm;
+
+	lockdep_assert_held(&rmm_lock);
+
+	list_for_each_entry(realm, &rmm_realms, node)
+		if (realm->kvm == kvm)
+			return realm;
+	return NULL;
+}
+
+static int rmm_vm_validate(struct kvm *kvm)
+{
+	const struct tsm_vm_provider *vm = tsm_vm_get(TSM_VM_SW_PROTECTED, kvm);
+
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	tsm_vm_put(vm);
+	return 0;
+}
+
+/* A VM is of a kind that exists anywhere, and a realm when it is bound */
+static int rmm_vm_get_handle(struct kvm *kvm, struct tsm_vm_handle *handle)
+{
+	struct rmm_realm *realm;
+	int rc;
+
+	guard(mutex)(&rmm_lock);
+	realm = rmm_find_realm(kvm);
+	if (!realm) {
+		realm = kzalloc_obj(*realm);
+		if (!realm)
+			return -ENOMEM;
+		realm->rd = alloc_page(GFP_KERNEL | __GFP_ZERO);
+		rc = realm->rd ? rmm_gran_add(page_to_phys(realm->rd), G_RD) :
+				 -ENOMEM;
+		if (rc) {
+			if (realm->rd)
+				__free_page(realm->rd);
+			kfree(realm);
+			return rc;
+		}
+		realm->kvm = kvm;
+		list_add(&realm->node, &rmm_realms);
+	}
+	handle->cca.rd_paddr = page_to_phys(realm->rd);
+	return 0;
+}
+
+static int rmm_vm_find_mmio(struct kvm *kvm, u64 gpa, u64 size, u64 *pa)
+{
+	const struct tsm_vm_provider *vm = tsm_vm_get(TSM_VM_SW_PROTECTED, kvm);
+	int rc;
+
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	rc = vm->find_mmio(kvm, gpa, size, pa);
+	tsm_vm_put(vm);
+	return rc;
+}
+
+/* One call that moves on from @x's @at'th argument, as far as it says */
+static int rmm_kvm_range(u64 *x, int at, u64 top, int pa_at)
+{
+	u64 args[18];
+
+	while (x[at] < top) {
+		memcpy(args, x, sizeof(args));
+		rmm_call(args);
+		if (args[0])
+			return -EIO;
+		if (pa_at)
+			x[pa_at] += args[1] - x[at];
+		x[at] = args[1];
+	}
+	return 0;
+}
+
+static int rmm_kvm_rtt_map(u64 rd, u64 vdev, const struct rmm_kvm_map *map)
+{
+	u64 x[18] = { RMM_FID(RMM_RTT_DEV_MAP), rd, vdev, map->gpa,
+		      map->gpa + map->size, 0, map->pa };
+
+	return rmm_kvm_range(x, 3, map->gpa + map->size, 6);
+}
+
+static int rmm_kvm_rtt_unmap(u64 rd, const struct rmm_kvm_map *map)
+{
+	u64 x[18] = { RMM_FID(RMM_RTT_DEV_UNMAP), rd, map->gpa,
+		      map->gpa + map->size };
+
+	return rmm_kvm_range(x, 2, map->gpa + map->size, 0);
+}
+
+/* What KVM would do, with the driver's own loop for granules */
+static int rmm_vm_map_mmio(struct kvm *kvm, u64 vdev, u64 gpa, u64 size, u64 pa)
+{
+	struct rmi_ctx ctx = { .dev = &rmm_faux->dev };
+	struct tsm_vm_handle handle;
+	struct rmm_kvm_map *map;
+	int rc;
+
+	rc = rmm_vm_get_handle(kvm, &handle);
+	if (rc)
+		return rc;
+
+	guard(mutex)(&rmm_kvm_lock);
+	list_for_each_entry(map, &rmm_kvm_maps, node)
+		if (map->kvm == kvm && gpa < map->gpa + map->size &&
+		    map->gpa < gpa + size)
+			return -EEXIST;
+	map = kzalloc_obj(*map);
+	if (!map)
+		return -ENOMEM;
+	map->kvm = kvm;
+	map->gpa = gpa;
+	map->pa = pa;
+	map->size = size;
+
+	rc = rmi_delegate_range(&ctx, pa, pa + size);
+	if (rc) {
+		kfree(map);
+		return rc;
+	}
+	rc = rmm_kvm_rtt_map(handle.cca.rd_paddr, vdev, map);
+	if (rc) {
+		rmi_undelegate_range(&ctx, pa, pa + size);
+		kfree(map);
+		return rc;
+	}
+	list_add(&map->node, &rmm_kvm_maps);
+	return 0;
+}
+
+static int rmm_kvm_unmap(struct kvm *kvm, u64 gpa, u64 size)
+{
+	struct rmi_ctx ctx = { .dev = &rmm_faux->dev };
+	struct rmm_kvm_map *map, *next;
+	struct tsm_vm_handle handle;
+	u64 injected;
+	int rc;
+
+	rc = rmm_vm_get_handle(kvm, &handle);
+	if (rc)
+		return rc;
+	scoped_guard(mutex, &rmm_lock)
+		injected = rmm_injected(RMM_KVM_UNMAP);
+	if (injected)
+		return -EIO;
+
+	guard(mutex)(&rmm_kvm_lock);
+	list_for_each_entry_safe(map, next, &rmm_kvm_maps, node) {
+		if (map->kvm != kvm || map->gpa < gpa ||
+		    map->gpa + map->size - gpa > size)
+			continue;
+		rc = rmm_kvm_rtt_unmap(handle.cca.rd_paddr, map);
+		rc = rc ?: rmi_undelegate_range(&ctx, map->pa,
+						map->pa + map->size);
+		if (rc)
+			return rc;
+		list_del(&map->node);
+		kfree(map);
+	}
+	return 0;
+}
+
+static int rmm_vm_unmap_mmio(struct kvm *kvm, u64 gpa, u64 size)
+{
+	const struct tsm_vm_provider *vm;
+	int rc;
+
+	rc = rmm_kvm_unmap(kvm, gpa, size);
+	if (rc)
+		return rc;
+	vm = tsm_vm_get(TSM_VM_SW_PROTECTED, kvm);
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	rc = vm->unmap_mmio(kvm, gpa, size);
+	tsm_vm_put(vm);
+	return rc;
+}
+
+static struct tsm_vm_provider rmm_vm_provider = {
+	.type = TSM_VM_CCA,
+	.owner = THIS_MODULE,
+	.validate = rmm_vm_validate,
+	.get_handle = rmm_vm_get_handle,
+	.find_mmio = rmm_vm_find_mmio,
+	.map_mmio = rmm_vm_map_mmio,
+	.unmap_mmio = rmm_vm_unmap_mmio,
+};
+
+static u32 rmm_list_len(struct list_head *head)
+{
+	struct list_head *node;
+	u32 nr = 0;
+
+	list_for_each(node, head)
+		nr++;
+	return nr;
+}
+
+static int rmm_state_show(struct seq_file *s, void *unused)
+{
+	u32 pending = 0;
+
+	guard(mutex)(&rmm_lock);
+	rmm_gran_verify("state");
+	for (int i = 0; i < RMM_MAX_INJECT; i++)
+		pending += rmm_injects[i].count;
+	seq_printf(s, "violations %u\nrefused %u\n", rmm_violations, rmm_refused);
+	seq_printf(s, "delegated %u\nobjects %u\nmapped %u\nrealms %u\n",
+		   rmm_gran_count(G_DELEGATED),
+		   rmm_gran_count(G_PDEV) + rmm_gran_count(G_VDEV) +
+		   rmm_gran_count(G_OBJECT),
+		   rmm_gran_count(G_DEV), rmm_gran_count(G_RD));
+	seq_printf(s, "pdevs %u\nstreams %u\nvdevs %u\n",
+		   rmm_list_len(&rmm_pdevs), rmm_list_len(&rmm_streams),
+		   rmm_list_len(&rmm_vdevs));
+	seq_printf(s, "pending %u\n", pending);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(rmm_state);
+
+static int rmm_calls_show(struct seq_file *s, void *unused)
+{
+	guard(mutex)(&rmm_lock);
+	rmm_log_show(s);
+	return 0;
+}
+
+static int rmm_log_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, rmm_calls_show, NULL);
+}
+
+/* Any write empties it */
+static ssize_t rmm_log_write(struct file *file, const char __user *ubuf,
+			     size_t count, loff_t *ppos)
+{
+	guard(mutex)(&rmm_lock);
+	rmm_log_clear();
+	return count;
+}
+
+static const struct file_operations rmm_log_fops = {
+	.owner = THIS_MODULE,
+	.open = rmm_log_open,
+	.read = seq_read,
+	.write = rmm_log_write,
+	.llseek = seq_lseek,
+	.release = single_release,
+};
+
+static int rmm_inject_add(const struct rmm_inject *inject)
+{
+	guard(mutex)(&rmm_lock);
+	for (int i = 0; i < RMM_MAX_INJECT; i++) {
+		if (rmm_injects[i].count)
+			continue;
+		rmm_injects[i] = *inject;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+/* "CMD STATUS SKIP COUNT", numbers; or nothing, to end all that is injected */
+static ssize_t rmm_inject_write(struct file *file, const char __user *ubuf,
+				size_t count, loff_t *ppos)
+{
+	struct rmm_inject inject;
+	char line[64] = {};
+	int rc;
+
+	if (*ppos || count >= sizeof(line))
+		return -EINVAL;
+	if (copy_from_user(line, ubuf, count))
+		return -EFAULT;
+	if (!*strim(line)) {
+		guard(mutex)(&rmm_lock);
+		memset(rmm_injects, 0, sizeof(rmm_injects));
+		return count;
+	}
+	if (sscanf(line, "%i %i %u %u", &inject.cmd, &inject.status,
+		   &inject.skip, &inject.count) != 4)
+		return -EINVAL;
+	rc = rmm_inject_add(&inject);
+	return rc ?: count;
+}
+
+static const struct file_operations rmm_inject_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = rmm_inject_write,
+};
+
+/* "CMD ARG": see rmm_raw(); not to be sent is ENODEV, a status is EIO */
+static ssize_t rmm_raw_write(struct file *file, const char __user *ubuf,
+			     size_t count, loff_t *ppos)
+{
+	char line[32] = {};
+	u32 cmd, arg;
+	int status;
+
+	if (*ppos || count >= sizeof(line))
+		return -EINVAL;
+	if (copy_from_user(line, ubuf, count))
+		return -EFAULT;
+	if (sscanf(line, "%i %i", &cmd, &arg) != 2)
+		return -EINVAL;
+	status = rmm_raw(cmd, arg, __pa(rmm_raw_page));
+	if (status < 0)
+		return status;
+	return status ? -EIO : count;
+}
+
+static const struct file_operations rmm_raw_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = rmm_raw_write,
+};
+
+static void rmm_realms_free(void)
+{
+	struct rmm_realm *realm, *next_realm;
+	struct rmm_kvm_map *map, *next_map;
+
+	list_for_each_entry_safe(map, next_map, &rmm_kvm_maps, node) {
+		list_del(&map->node);
+		kfree(map);
+	}
+	guard(mutex)(&rmm_lock);
+	list_for_each_entry_safe(realm, next_realm, &rmm_realms, node) {
+		rmm_gran_del(page_to_phys(realm->rd));
+		__free_page(realm->rd);
+		list_del(&realm->node);
+		kfree(realm);
+	}
+}
+
+static void rmm_model_exit(void)
+{
+	debugfs_remove(rmm_debugfs);
+	tsm_vm_unregister(&rmm_vm_provider);
+	rmm_cmd_exit();
+	rmm_realms_free();
+	rmm_gran_exit();
+	free_page((unsigned long)rmm_raw_page);
+	rmm_log_exit();
+	faux_device_destroy(rmm_faux);
+}
+
+static int __init rmm_model_init(void)
+{
+	int rc;
+
+	rmm_faux = faux_device_create(KBUILD_MODNAME, NULL, NULL);
+	if (!rmm_faux)
+		return -ENODEV;
+	rmm_raw_page = (void *)get_zeroed_page(GFP_KERNEL);
+	rc = rmm_raw_page ? rmm_log_init() : -ENOMEM;
+	if (rc)
+		goto err_free_page;
+	rc = tsm_vm_register(&rmm_vm_provider);
+	if (rc)
+		goto err_exit_log;
+
+	rmm_debugfs = debugfs_create_dir(KBUILD_MODNAME, NULL);
+	debugfs_create_file("state", 0400, rmm_debugfs, NULL, &rmm_state_fops);
+	debugfs_create_file("log", 0600, rmm_debugfs, NULL, &rmm_log_fops);
+	debugfs_create_file("inject", 0200, rmm_debugfs, NULL,
+			    &rmm_inject_fops);
+	debugfs_create_file("raw", 0200, rmm_debugfs, NULL, &rmm_raw_fops);
+	return 0;
+
+err_exit_log:
+	rmm_log_exit();
+err_free_page:
+	free_page((unsigned long)rmm_raw_page);
+	faux_device_destroy(rmm_faux);
+	return rc;
+}
+
+static int __init rmm_init(void)
+{
+	enum rmi_variant variant = rmm_variant == RMM_2_0_BET0 ? RMI_2_0_BET0 :
+								 RMI_2_0_BET1;
+	int rc;
+
+	pr_warn("test module, null cipher: protects nothing and nobody\n");
+	if (rmm_variant > RMM_2_0_BET1)
+		return -EINVAL;
+	rc = rmm_model_init();
+	if (rc)
+		return rc;
+	rc = cca_host_start(&rmm_faux->dev, variant);
+	if (rc)
+		rmm_model_exit();
+	return rc;
+}
+module_init(rmm_init);
+
+static void __exit rmm_exit(void)
+{
+	cca_host_stop();
+	rmm_model_exit();
+}
+module_exit(rmm_exit);
+
+MODULE_IMPORT_NS("PCI_IDE");
+/* The loader taints the kernel with TAINT_TEST */
+MODULE_INFO(test, "Y");
+MODULE_DESCRIPTION("Model of Arm's RMM for an emulated TDISP device, protects nothing");
+MODULE_LICENSE("GPL");
