@@ -121,6 +121,13 @@ u64 tdh_ide_stream_km(u64 spdm_id, u64 stream_id, enum tdx_ide_km_op op,
 
 #ifdef TDX_CONNECT_MODEL
 /* What is only asked of a model, see arch/x86/virt/vmx/tdx/connect.h */
+struct tdx_not_found {
+	const char *name;
+	u16 leaf;
+};
+
+extern const struct tdx_not_found tdx_not_found[];
+
 u64 tdh_tdi_create(u64 func_id, u64 tdr, u64 stream_id, u64 spdm_id, u64 mt);
 u64 tdh_tdi_lock(u64 func_id, u64 resp, u64 req, u64 *len);
 u64 tdh_tdi_start(u64 func_id, u64 resp, u64 req, u64 *len);

@@ -215,6 +215,7 @@ static int tdx_connect_probe(struct faux_device *fdev)
 
 	if (!sysinfo || (sysinfo->features.tdx_features0 & needed) != needed)
 		return -ENODEV;
+	tdx_print_not_found(&fdev->dev);
 	rc = tdx_ext_setup();
 	rc = rc ?: tdx_read_info(&tdx_info);
 	if (rc)

@@ -145,5 +145,6 @@ int tdx_unbind(struct pci_tdi *base);
 int tdx_guest_req(struct pci_tdi *base, struct pci_tsm_req *req);
 void tdx_held_retry(struct tdx_dsm *dsm);
 void tdx_held_adopt(struct pci_dev *pdev);
+void tdx_print_not_found(struct device *dev);
 
 #endif /* _TDX_CONNECT_H */

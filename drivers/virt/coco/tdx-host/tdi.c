@@ -93,6 +93,14 @@ struct tdx_tdi {
 static DEFINE_MUTEX(tdx_lost_lock);
 static LIST_HEAD(tdx_lost);
 
+/* What a machine with the hardware has to confirm first */
+void tdx_print_not_found(struct device *dev)
+{
+	for (const struct tdx_not_found *n = tdx_not_found; n->name; n++)
+		dev_info(dev, "number of %s not found, %#x is a placeholder\n",
+			 n->name, n->leaf);
+}
+
 /* Operands of a call about a TDI, beside the function */
 struct tdx_tdi_arg {
 	struct tdx_tdi *t;

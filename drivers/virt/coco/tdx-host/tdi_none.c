@@ -38,3 +38,8 @@ void tdx_held_retry(struct tdx_dsm *dsm)
 void tdx_held_adopt(struct pci_dev *pdev)
 {
 }
+
+/* None of them is in here */
+void tdx_print_not_found(struct device *dev)
+{
+}

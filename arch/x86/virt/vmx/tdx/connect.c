@@ -228,6 +228,20 @@ EXPORT_SYMBOL_FOR_MODULES(tdh_ide_stream_km, "tdx-connect");
 
 #ifdef TDX_CONNECT_MODEL
 /* Numbers and registers not found: agreed upon with the model, and nobody else */
+const struct tdx_not_found tdx_not_found[] = {
+	{ "TDH_TDI_CREATE", TDH_TDI_CREATE },
+	{ "TDH_TDI_LOCK", TDH_TDI_LOCK },
+	{ "TDH_TDI_START", TDH_TDI_START },
+	{ "TDH_TDI_STOP", TDH_TDI_STOP },
+	{ "TDH_TDI_REMOVE", TDH_TDI_REMOVE },
+	{ "TDH_TDI_STATE", TDH_TDI_STATE },
+	{ "TDH_TDI_REPORT", TDH_TDI_REPORT },
+	{ "TDH_MMIO_MT_ADD", TDH_MMIO_MT_ADD },
+	{ "TDH_MMIO_MT_SET", TDH_MMIO_MT_SET },
+	{ "TDH_MMIO_MT_REMOVE", TDH_MMIO_MT_REMOVE },
+	{}
+};
+
 static u64 tdh_tdi_exchange(u64 leaf, u64 func_id, u64 resp, u64 req,
 			    u64 output, u64 *len)
 {
