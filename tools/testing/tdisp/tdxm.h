@@ -59,6 +59,7 @@ struct tdxm_job;
  * @session: what is known of the device
  * @connected: TDH.SPDM.CONNECT went through, and .DISCONNECT was not called
  * @refresh: it wants new keys
+ * @fresh: it has got some, and has not used them
  * @job: call that waits for the device
  */
 struct tdxm_spdm {
@@ -69,6 +70,7 @@ struct tdxm_spdm {
 	struct fw_session session;
 	bool connected;
 	bool refresh;
+	bool fresh;
 	struct tdxm_job *job;
 };
 

@@ -351,9 +351,10 @@ u64 tdxm_job_start(struct tdxm_call *c, struct tdxm_spdm *spdm,
 		return TDXM_OPERAND_INVALID;
 	}
 	if (spdm->connected && c->leaf != TDXM_SPDM_MNG) {
-		spdm->refresh |= tdxm_chance();
+		spdm->refresh |= !spdm->fresh && tdxm_chance();
 		if (spdm->refresh)
 			return TDXM_KEY_REFRESH;
+		spdm->fresh = false;
 	}
 
 	job = kzalloc_obj(*job);

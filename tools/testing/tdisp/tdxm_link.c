@@ -234,6 +234,7 @@ u64 tdxm_spdm_disconnect(struct tdxm_call *c)
 static u64 tdxm_run_key_update(struct tdxm_job *job)
 {
 	job->spdm->refresh = false;
+	job->spdm->fresh = true;
 	return 0;
 }
 

@@ -177,7 +177,7 @@ TEST_F_TIMEOUT(link, interrupted, 120)
 {
 	char params[64];
 
-	for (int seed = 1; seed <= 4; seed++) {
+	for (int seed = 1; seed <= 3; seed++) {
 		snprintf(params, sizeof(params), "interrupts=40 seed=%d", seed);
 		test_cmd(tdx_ready(self->dev, params));
 		test_cmd(tdxm_connect(self->dev));
@@ -227,7 +227,7 @@ TEST_F_TIMEOUT(link, no_answer, 60)
 }
 
 /*
- * Each call of connect and disconnect fails with each kind of status: connect says
+ * Each call of connect and disconnect fails: connect says
  * so and leaves nothing, or keeps what the module may have.
  */
 TEST_F_TIMEOUT(link, inject, 600)
@@ -249,10 +249,9 @@ TEST_F_TIMEOUT(link, inject, 600)
 		{ TDXM_SPDM_DISCONNECT, "SPDM_DISCONNECT", 0, 3 },
 		{ TDXM_SPDM_DELETE, "SPDM_DELETE", 0, 3 },
 	};
+	/* The driver tells none from the other: one that is known, and one not */
 	static const u64 statuses[] = {
-		TDXM_OPERAND_INVALID, TDXM_PAGE_METADATA_INCORRECT,
-		TDXM_SPDM_ERROR, TDXM_SPDM_INVALID_STATE,
-		TDXM_STREAM_INVALID_STATE,
+		TDXM_OPERAND_INVALID, TDXM_SPDM_INVALID_STATE,
 	};
 	struct tdxm_state state;
 	int rc;
@@ -374,7 +373,7 @@ TEST_F_TIMEOUT(tdx, interrupted, 240)
 	struct tdi *tdi = &self->tdi[0];
 
 	test_cmd(tdxm_set_param("interrupts", "40"));
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 2; i++) {
 		test_cmd(tdi_bind(tdi));
 		test_cmd(tdx_start(tdi));
 		expect_state(self->rid, TDISP_STATE_RUN);
@@ -708,12 +707,11 @@ TEST_F_TIMEOUT(tdx, wrong_order, 60)
  */
 static const u64 statuses[] = {
 	TDXM_OPERAND_INVALID, TDXM_PAGE_METADATA_INCORRECT, TDXM_SPDM_ERROR,
-	TDXM_SPDM_INVALID_STATE, TDXM_STREAM_INVALID_STATE,
-	TDXM_TDI_NOT_PRESENT, TDXM_TDI_INVALID_STATE,
-	TDXM_TDI_HAS_MAPPED_DMA, TDXM_TDI_HAS_MAPPED_MMIO,
-	TDXM_TDISP_INVALID_STATE, TDXM_TDISP_INVALID_REQ_STS,
-	TDXM_DMAR_INVALID_STATE, TDXM_MMIO_OWNER_MISMATCH,
+	TDXM_TDI_INVALID_STATE, TDXM_TDISP_INVALID_STATE,
 };
+
+/* There are more of a call for each 2 MiB of MMIO, and all are alike */
+#define INJECT_PLACES	3
 
 /* What a life cycle came to */
 struct outcome {
@@ -843,7 +841,7 @@ static void outcome_text(const struct outcome *o, char *buf, size_t size)
 	struct outcome o = {};						\
 	int place, places = 0;						\
 									\
-	for (place = 0; place < 8; place++) {				\
+	for (place = 0; place < INJECT_PLACES; place++) {				\
 		char row[128], last[128] = "";				\
 		int i, from = 0;					\
 									\
