@@ -679,8 +679,13 @@ static int tdx_req_set_tdi_state(struct tdx_dsm *dsm, struct tdx_tdi *t,
 	if (arg->state != IOMMU_TSM_TDI_RUN)
 		return -EOPNOTSUPP;
 	rc = tdx_tdi_leaf(dsm, t, "TDH_TDI_START", leaf_tdi_start, 0, 0, &out);
-	if (rc == -EIO)
+	if (rc == -EIO) {
+		u64 status = dsm->status;
+
+		/* For the owner to hear of an error; the TD hears of the call */
 		tdx_state(dsm, t, &out);
+		dsm->status = status;
+	}
 	return rc ?: tdx_expect_state(dsm, t, TDX_TDISP_RUN);
 }
 
