@@ -109,7 +109,8 @@ static int tdx_doe(struct tdx_dsm *dsm, u64 len)
 
 /*
  * A message was not carried. Have the module end the call, by an object without
- * content: it must not take what comes next for the response.
+ * content: it must not take what comes next for the response. It may have more to
+ * say before it does.
  */
 static void tdx_abandon(struct tdx_dsm *dsm, tdx_leaf_fn leaf, const void *arg)
 {
@@ -122,7 +123,8 @@ static void tdx_abandon(struct tdx_dsm *dsm, tdx_leaf_fn leaf, const void *arg)
 			 TDX_SEAMCALL_STATUS_MASK;
 		cond_resched();
 	} while ((status == TDX_INTERRUPTED_RESUMABLE ||
-		  status == TDX_OPERAND_BUSY) && time_before(jiffies, end));
+		  status == TDX_OPERAND_BUSY ||
+		  status == TDX_SPDM_REQUEST) && time_before(jiffies, end));
 }
 
 static u64 leaf_key_update(struct tdx_dsm *dsm, const void *arg, u64 *out)

@@ -300,7 +300,8 @@ static void tdx_ide_down(struct tdx_dsm *dsm)
 
 	if (!dsm->ide)
 		return;
-	if (dsm->keys)
+	/* Of a stream that is blocked there is nothing left to stop */
+	if (dsm->keys && !dsm->blocked)
 		tdx_link_leaf(dsm, "TDH_IDE_STREAM_KM", leaf_stream_km, &stop,
 			      &out);
 	dsm->keys = false;

@@ -40,7 +40,10 @@ static unsigned long fn_held(const struct tdisp_fn *fn)
 	return strtoul(buf, NULL, 0);
 }
 
-/* Functions in quarantine stay that, another module or not: have them come back */
+/*
+ * Functions in quarantine stay that, another module or not, and one that did not
+ * obey is in its own way: have them come back
+ */
 static int tdx_clear(struct tdisp_device *dev)
 {
 	bool remove = false;
@@ -48,7 +51,9 @@ static int tdx_clear(struct tdisp_device *dev)
 
 	rc = setup_disconnect(dev);
 	for (int i = 0; i < dev->nr_fns; i++)
-		remove |= fn_quarantined(&dev->fn[i]) || fn_held(&dev->fn[i]);
+		remove |= fn_quarantined(&dev->fn[i]) || fn_held(&dev->fn[i]) ||
+			  testctl_state(dev->fn[i].rid) !=
+			  TDISP_STATE_UNLOCKED;
 	if (tdxm_loaded())
 		rc = rc ?: tdxm_unload();
 	if (remove)
