@@ -14,6 +14,7 @@
 
 #include <linux/bitfield.h>
 #include <linux/lockdep.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/pci_regs.h>
 #include <linux/slab.h>
@@ -219,11 +220,16 @@ static void tdx_spdm_down(struct tdx_dsm *dsm)
 static void tdx_stream_describe(struct tdx_dsm *dsm,
 				struct tdx_ide_stream *stream)
 {
-	struct pci_dev *rp = pcie_find_root_port(dsm->ide->pdev);
+	struct pci_ide_partner *partner = &dsm->ide->partner[PCI_IDE_RP];
+	struct pci_dev *pdev = dsm->ide->pdev;
+	struct pci_dev *rp = pcie_find_root_port(pdev);
 	struct pci_ide_regs regs;
+	u16 last;
 
-	dsm->ide->partner[PCI_IDE_RP].mem_assoc =
-		(struct pci_bus_region){ 0, -1 };
+	/* The other functions of the device, of which the core knows VFs only */
+	last = PCI_DEVID(pdev->bus->number, PCI_DEVFN(PCI_SLOT(pdev->devfn), 7));
+	partner->rid_end = max(partner->rid_end, last);
+	partner->mem_assoc = (struct pci_bus_region){ 0, -1 };
 	pci_ide_stream_to_regs(rp, dsm->ide, &regs);
 
 	*stream = (struct tdx_ide_stream){
