@@ -37,30 +37,7 @@ static int sw_protected_unmap_mmio(struct kvm *kvm, u64 gpa, u64 size)
 	return kvm_dmabuf_unmap_private(kvm, gpa, size);
 }
 
-/*
- * TDX: there is no backend yet to map private MMIO with, so no VM of its is valid,
- * and kvm_x86_private_mmio() says so to faults, too. SNP is kvm-amd's.
- */
-static int tdx_validate(struct kvm *kvm)
-{
-	return tsm_vm_validate_type(kvm, KVM_X86_TDX_VM) ?: -EOPNOTSUPP;
-}
-
-static int no_handle(struct kvm *kvm, struct tsm_vm_handle *handle)
-{
-	return -EOPNOTSUPP;
-}
-
-static int no_find_mmio(struct kvm *kvm, u64 gpa, u64 size, u64 *pa)
-{
-	return -EOPNOTSUPP;
-}
-
-static int no_unmap_mmio(struct kvm *kvm, u64 gpa, u64 size)
-{
-	return -EOPNOTSUPP;
-}
-
+/* SNP guests are kvm-amd's, TDs kvm-intel's */
 static struct tsm_vm_provider providers[] = {
 	{
 		.type = TSM_VM_SW_PROTECTED,
@@ -69,14 +46,6 @@ static struct tsm_vm_provider providers[] = {
 		.get_handle = sw_protected_get_handle,
 		.find_mmio = sw_protected_find_mmio,
 		.unmap_mmio = sw_protected_unmap_mmio,
-	},
-	{
-		.type = TSM_VM_TDX,
-		.owner = THIS_MODULE,
-		.validate = tdx_validate,
-		.get_handle = no_handle,
-		.find_mmio = no_find_mmio,
-		.unmap_mmio = no_unmap_mmio,
 	},
 };
 
@@ -93,6 +62,7 @@ int kvm_x86_private_mmio(struct kvm *kvm)
 	/* The RMP keeps the guest from what the backend did not give to it */
 	case KVM_X86_SNP_VM:
 		return 0;
+	/* The secure EPT has no entries for MMIO, see vmx/tsm_vm.c */
 	case KVM_X86_TDX_VM:
 	default:
 		return -EOPNOTSUPP;

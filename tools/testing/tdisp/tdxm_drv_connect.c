@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The driver under test, with the TDX module replaced by a model */
+#include "tdxm_redirect.h"
+#undef pr_fmt
+#undef dev_fmt
+#include "../../../drivers/virt/coco/tdx-host/connect.c"

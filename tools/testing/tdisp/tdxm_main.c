@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A TDX module with TDX Connect in software, below the driver for the real one:
+ * module, VMs that it knows, and what tests get to see of it. It protects
+ * nothing, the session with the device has no cipher.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cleanup.h>
+#include <linux/debugfs.h>
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/tsm-vm.h>
+#include <linux/uaccess.h>
+
+#include <asm/tdx.h>
+
+#include "tdxm.h"
+#include "tdxm_driver.h"
+
+/* Metadata field TDX_FEATURES0: TDX Connect, and the extension it needs */
+#define FEATURE_TDXCONNECT	BIT_ULL(6)
+#define FEATURE_EXT		BIT_ULL(39)
+
+module_param_named(seed, tdxm_seed, uint, 0444);
+MODULE_PARM_DESC(seed, "Of what is random: which calls are interrupted");
+module_param_named(interrupts, tdxm_interrupts, uint, 0644);
+MODULE_PARM_DESC(interrupts, "Per cent of the calls that are interrupted");
+
+static bool tdxm_no_connect;
+module_param_named(no_connect, tdxm_no_connect, bool, 0444);
+MODULE_PARM_DESC(no_connect, "The module does not report TDX Connect");
+
+static struct tdx_sys_info tdxm_info;
+static struct dentry *tdxm_debugfs;
+
+const struct tdx_sys_info *tdxm_sysinfo(void)
+{
+	return &tdxm_info;
+}
+
+static struct tdxm_td *tdxm_find_td_of(struct kvm *kvm)
+{
+	struct tdxm_td *td;
+
+	lockdep_assert_held(&fw_lock);
+
+	list_for_each_entry(td, &tdxm_tds, node)
+		if (td->kvm == kvm)
+			return td;
+	return NULL;
+}
+
+/* A VM is of a kind that exists without hardware, and a TD when it is bound */
+static const struct tsm_vm_provider *tdxm_vm_get(struct kvm *kvm)
+{
+	return tsm_vm_get(TSM_VM_SW_PROTECTED, kvm);
+}
+
+static int tdxm_vm_validate(struct kvm *kvm)
+{
+	const struct tsm_vm_provider *vm = tdxm_vm_get(kvm);
+
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	tsm_vm_put(vm);
+	return 0;
+}
+
+static int tdxm_td_create(struct kvm *kvm)
+{
+	struct tdxm_td *td;
+
+	td = kzalloc_obj(*td);
+	if (!td)
+		return -ENOMEM;
+	td->kvm = kvm;
+	td->tdr = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	if (!td->tdr || tdxm_page_take(page_to_pfn(td->tdr), false)) {
+		if (td->tdr)
+			__free_page(td->tdr);
+		kfree(td);
+		return -ENOMEM;
+	}
+	list_add(&td->node, &tdxm_tds);
+	return 0;
+}
+
+static int tdxm_vm_get_handle(struct kvm *kvm, struct tsm_vm_handle *handle)
+{
+	int rc;
+
+	guard(mutex)(&fw_lock);
+	if (!tdxm_find_td_of(kvm)) {
+		rc = tdxm_td_create(kvm);
+		if (rc)
+			return rc;
+	}
+	handle->tdx.tdr_paddr = page_to_phys(tdxm_find_td_of(kvm)->tdr);
+	return 0;
+}
+
+static int tdxm_vm_find_mmio(struct kvm *kvm, u64 gpa, u64 size, u64 *pa)
+{
+	const struct tsm_vm_provider *vm = tdxm_vm_get(kvm);
+	int rc;
+
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	rc = vm->find_mmio(kvm, gpa, size, pa);
+	tsm_vm_put(vm);
+	return rc;
+}
+
+static int tdxm_vm_unmap_mmio(struct kvm *kvm, u64 gpa, u64 size)
+{
+	const struct tsm_vm_provider *vm = tdxm_vm_get(kvm);
+	int rc;
+
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	rc = vm->unmap_mmio(kvm, gpa, size);
+	tsm_vm_put(vm);
+	return rc;
+}
+
+static struct tsm_vm_provider tdxm_vm_provider = {
+	.type = TSM_VM_TDX,
+	.owner = THIS_MODULE,
+	.validate = tdxm_vm_validate,
+	.get_handle = tdxm_vm_get_handle,
+	.find_mmio = tdxm_vm_find_mmio,
+	.unmap_mmio = tdxm_vm_unmap_mmio,
+};
+
+static int tdxm_iommu_call(u16 leaf, u64 func_id)
+{
+	u64 status;
+
+	do {
+		struct tdx_module_args args = { .rcx = func_id };
+
+		status = tdxm_seamcall(leaf, &args);
+	} while (status == TDXM_RESUMABLE || status == TDXM_BUSY);
+	return status ? -EIO : 0;
+}
+
+/* In place of the driver of the IOMMU, which knows no trusted tables */
+int tdxm_iommu_dma(struct device *dev, bool on)
+{
+	static const u16 off[] = {
+		TDXM_DMAR_BLOCK, TDXM_IQINV, TDXM_DMAR_REMOVE,
+	};
+	u64 func_id = pci_dev_id(to_pci_dev(dev));
+	int rc = 0;
+
+	if (on)
+		return tdxm_iommu_call(TDXM_DMAR_ADD, func_id);
+	for (int i = 0; !rc && i < ARRAY_SIZE(off); i++)
+		rc = tdxm_iommu_call(off[i], func_id);
+	return rc;
+}
+
+static int tdxm_state_show(struct seq_file *s, void *unused)
+{
+	u32 owned, dirty;
+
+	guard(mutex)(&fw_lock);
+	tdxm_page_verify("state", true);
+	tdxm_page_count(&owned, &dirty);
+	fw_log_counters(s);
+	seq_printf(s, "owned %u\ndirty %u\n", owned, dirty);
+	seq_printf(s, "sessions %zu\nstreams %zu\ntds %zu\n",
+		   list_count_nodes(&tdxm_spdms),
+		   list_count_nodes(&tdxm_streams),
+		   list_count_nodes(&tdxm_tds));
+	tdxm_tdi_count(s);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(tdxm_state);
+
+/* "FUNCTION OP": what the TD of a TDI asks for, TDXM_GUEST_* */
+static ssize_t tdxm_guest_write(struct file *file, const char __user *ubuf,
+				size_t count, loff_t *ppos)
+{
+	char line[32] = {};
+	u32 func_id, op;
+	int rc;
+
+	if (*ppos || count >= sizeof(line))
+		return -EINVAL;
+	if (copy_from_user(line, ubuf, count))
+		return -EFAULT;
+	if (sscanf(line, "%i %i", &func_id, &op) != 2)
+		return -EINVAL;
+	rc = tdxm_guest_call(func_id, op);
+	return rc ?: count;
+}
+
+static const struct file_operations tdxm_guest_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = tdxm_guest_write,
+};
+
+/*
+ * "LEAF": what the driver does not do, a call about the first session, stream,
+ * TDI and TD at the wrong time, without pages. A status is EIO, none ENODEV.
+ */
+static ssize_t tdxm_raw_write(struct file *file, const char __user *ubuf,
+			      size_t count, loff_t *ppos)
+{
+	struct tdx_module_args args;
+	int rc;
+	u16 leaf;
+
+	rc = kstrtou16_from_user(ubuf, count, 0, &leaf);
+	if (rc)
+		return rc;
+	scoped_guard(mutex, &fw_lock)
+		rc = tdxm_raw_args(leaf, &args);
+	if (rc)
+		return rc;
+	return tdxm_seamcall(leaf, &args) ? -EIO : count;
+}
+
+static const struct file_operations tdxm_raw_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = tdxm_raw_write,
+};
+
+static void tdxm_tds_free(void)
+{
+	struct tdxm_td *td, *next;
+
+	list_for_each_entry_safe(td, next, &tdxm_tds, node) {
+		list_del(&td->node);
+		__free_page(td->tdr);
+		kfree(td);
+	}
+}
+
+static void tdxm_forget(void)
+{
+	fw_inject_none();
+	tdxm_tdi_exit();
+	tdxm_link_exit();
+	tdxm_page_exit();
+	tdxm_tds_free();
+}
+
+static int __init tdxm_init(void)
+{
+	int rc;
+
+	pr_warn("test module, null cipher: protects nothing and nobody\n");
+
+	tdxm_call_init();
+	if (!tdxm_no_connect)
+		tdxm_info.features.tdx_features0 = FEATURE_TDXCONNECT |
+						   FEATURE_EXT;
+	tdxm_debugfs = debugfs_create_dir(KBUILD_MODNAME, NULL);
+	rc = fw_log_init(tdxm_debugfs);
+	if (rc)
+		goto err_remove_debugfs;
+	debugfs_create_file("state", 0400, tdxm_debugfs, NULL,
+			    &tdxm_state_fops);
+	debugfs_create_file("guest", 0200, tdxm_debugfs, NULL,
+			    &tdxm_guest_fops);
+	debugfs_create_file("raw", 0200, tdxm_debugfs, NULL, &tdxm_raw_fops);
+	rc = tsm_vm_register(&tdxm_vm_provider);
+	if (rc)
+		goto err_free_log;
+	rc = tdxm_tdi_init();
+	if (rc)
+		goto err_unregister;
+	rc = tdxm_driver_init();
+	if (!rc)
+		return 0;
+
+	tdxm_forget();
+err_unregister:
+	tsm_vm_unregister(&tdxm_vm_provider);
+err_free_log:
+	debugfs_remove(tdxm_debugfs);
+	fw_log_exit();
+	return rc;
+
+err_remove_debugfs:
+	debugfs_remove(tdxm_debugfs);
+	return rc;
+}
+module_init(tdxm_init);
+
+static void __exit tdxm_exit(void)
+{
+	tdxm_driver_exit();
+	/* What follows is the model's own */
+	debugfs_remove(tdxm_debugfs);
+	tdxm_forget();
+	tsm_vm_unregister(&tdxm_vm_provider);
+	fw_log_exit();
+}
+module_exit(tdxm_exit);
+
+/* The loader taints the kernel with TAINT_TEST */
+MODULE_INFO(test, "Y");
+MODULE_DESCRIPTION("Model of the TDX module for an emulated TDISP device, protects nothing");
+MODULE_LICENSE("GPL");
