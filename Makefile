@@ -8,7 +8,7 @@ help:
 	@echo 'make chart    the same in each order of teardown, as text and as SVG'
 	@echo 'make check    every gate and test; ends with the number of failures'
 	@echo 'make check-gates break something for each gate, and see it fail'
-	@echo 'make check-san leaks (kmemleak), random programs (KCOV), data races (KCSAN)'
+	@echo 'make check-san statuses of firmware, leaks (kmemleak), random programs (KCOV), data races (KCSAN)'
 	@echo 'make fuzz     random programs against the series, five minutes'
 	@echo 'make coverage lines and branches of the series that the tests reach'
 	@echo 'make lint     the gates that need no kernel build'

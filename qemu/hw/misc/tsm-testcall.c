@@ -283,7 +283,7 @@ static uint32_t testcall_start(TSMTestCall *s, TSMTestJob *job)
             return status;
         }
     }
-    /* From here on the call is the device's thread's, which may have ended it */
+    /* From here on it is the device's thread's, which may have ended it */
     err = vfio_tsm_call(tsm, &job->call);
     if (err) {
         job->call.err = err;

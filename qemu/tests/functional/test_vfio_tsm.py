@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Devices that a TEE security manager (TSM) can bind to a confidential guest:
 # the test device with a Linux guest, and a device of the host's with one
-#
-# SPDX-License-Identifier: GPL-2.0-or-later
 """
 The guest is Linux with the module tsm_guest, which takes commands from its
 second serial port, a line each. It is not to be downloaded anywhere:
@@ -91,7 +90,7 @@ class VfioTsm(QemuSystemTest):
         self.port.sendall(line.encode() + b'\n')
 
     def guest(self, line, error=None):
-        """A command of the guest; with error, the one that it has to fail with"""
+        """A command of the guest; with error, what it has to fail with"""
         self.send(line)
         said = self.read_line(COMMAND_S)
         self.log.info('guest: %s', said)

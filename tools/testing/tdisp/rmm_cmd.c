@@ -991,9 +991,12 @@ static u64 rmm_raw_arg(char kind, int nth, u64 arg, u64 page)
 	switch (kind) {
 	case 'p':
 		/* The second is the root port */
-		list_for_each_entry(pdev, &rmm_pdevs, node)
-			if ((pdev->category == CATEGORY_RP) == nth)
+		list_for_each_entry(pdev, &rmm_pdevs, node) {
+			int place = pdev->category == CATEGORY_RP;
+
+			if (place == nth)
 				return pdev->pa;
+		}
 		return 0;
 	case 'v':
 		return vdev ? vdev->pa : 0;

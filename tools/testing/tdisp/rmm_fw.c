@@ -220,8 +220,9 @@ static void rmm_exit(struct rmm_job *job, u8 *data, u8 *req)
 static u64 rmm_enter(struct rmm_job *job, const u8 *data, const u8 *rsp)
 {
 	u64 status = get_unaligned_le64(data + ENTER_STATUS);
+	bool is_response = status != ENTER_NONE;
 
-	if (job->expects != (status != ENTER_NONE))
+	if (job->expects != is_response)
 		return rmm_refuse(RMM_INPUT, "response, or none, at the wrong time");
 	job->enter = status;
 	job->rsp_len = get_unaligned_le64(data + ENTER_RSP_LEN);

@@ -11,7 +11,7 @@
 
 #include "rmm_model.h"
 
-#define X0_MEM_WANTED	(1 << 8)
+#define X0_MEM_WANTED	BIT(8)
 #define X0_MEM_BACK	(2 << 8)
 #define X0_CAN_CANCEL	BIT(10)
 

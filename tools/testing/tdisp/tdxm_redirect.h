@@ -44,8 +44,8 @@ static inline bool tdxm_match_cpu(const struct x86_cpu_id *ids)
 #undef MODULE_DESCRIPTION
 #define MODULE_DESCRIPTION(text)
 #undef module_init
-#define module_init(fn)	int tdxm_driver_init(void) __copy(fn) __alias(fn)
+#define module_init(fn)	int __copy(fn) __alias(fn) tdxm_driver_init(void)
 #undef module_exit
-#define module_exit(fn)	void tdxm_driver_exit(void) __copy(fn) __alias(fn)
+#define module_exit(fn)	void __copy(fn) __alias(fn) tdxm_driver_exit(void)
 
 #endif /* TDISP_TDXM_REDIRECT_H */

@@ -67,8 +67,8 @@ static void tio_kunit_free_page(void *addr)
 #define snp_alloc_firmware_page	tio_kunit_alloc_page
 #define snp_free_firmware_page	tio_kunit_free_page
 
-#include "../../../drivers/crypto/ccp/sev-dev-tio.c"
 #include "../../../drivers/crypto/ccp/sev-dev-tdi.c"
+#include "../../../drivers/crypto/ccp/sev-dev-tio.c"
 
 /* Nothing is exchanged with a device here */
 int sev_tio_spdm_cmd(struct tio_dsm *dsm, int ret)
