@@ -284,10 +284,12 @@ int tdx_stream_block(struct tdx_dsm *dsm)
 
 static void tdx_stream_delete(struct tdx_dsm *dsm)
 {
+	bool blocked = dsm->stream && !tdx_stream_block(dsm);
 	u64 out, release;
 
-	if (dsm->stream && !tdx_stream_block(dsm)) {
-		tdx_held_retry(dsm);
+	/* In any case: nobody knows of @dsm->tdis after this */
+	tdx_held_retry(dsm);
+	if (blocked) {
 		release = tdx_pages_release_list(&dsm->ide_mt);
 		if (!tdx_link_leaf(dsm, "TDH_IDE_STREAM_DELETE",
 				   leaf_stream_delete, &release, &out))

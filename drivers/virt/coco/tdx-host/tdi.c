@@ -503,8 +503,9 @@ static bool tdx_same_fn(struct pci_dev *a, struct pci_dev *b)
 }
 
 /*
- * The stream is blocked, and about to be deleted: the last time that the module can
- * be asked for TDIs that it kept. What it still keeps is lost.
+ * The stream is about to go: the last time that the module can be asked for TDIs
+ * that it kept. What it still keeps is lost, and so is a TDI that is not stopped if
+ * the stream could not be blocked.
  */
 void tdx_held_retry(struct tdx_dsm *dsm)
 {
@@ -516,7 +517,8 @@ void tdx_held_retry(struct tdx_dsm *dsm)
 		struct pci_dev *pdev = t->base.pdev;
 		int rc;
 
-		t->stop = false;
+		if (dsm->blocked)
+			t->stop = false;
 		rc = tdx_reclaim(dsm, t);
 		if (rc) {
 			pci_err(pdev, "TDI lost: %d, status %#llx\n", rc,
