@@ -932,6 +932,53 @@ TEST_F_TIMEOUT(inject, no_way_out, 60)
 	expect_nothing_left(1);
 }
 
+/*
+ * As before, and the stream is not blocked by disconnect either. Nobody can be
+ * asked for the TDI any more, so this is for a machine that ends after it, which
+ * TDISP_MACHINE_ENDS says.
+ */
+FIXTURE(lost)
+{
+	struct life life;
+};
+
+FIXTURE_SETUP(lost)
+{
+	if (!getenv("TDISP_MACHINE_ENDS"))
+		SKIP(return, "Leaves a function in quarantine, for good");
+	self->life.dev = setup.dev;
+	test_cmd(setup_ready(setup.dev));
+}
+
+FIXTURE_TEARDOWN_PARENT(lost)
+{
+}
+
+TEST_F_TIMEOUT(lost, comes_back, 120)
+{
+	struct life *l = &self->life;
+	struct tdisp_fn *fn = &l->dev->fn[0];
+
+	test_cmd(life_open(l));
+	test_cmd(tdi_bind(&l->tdi));
+	test_cmd(tdx_start(&l->tdi));
+	test_cmd(tdxm_inject(TDXM_TDI_STOP, TDXM_TDI_INVALID_STATE, 0, 3));
+	test_cmd(tdxm_inject(TDXM_STREAM_BLOCK, TDXM_STREAM_INVALID_STATE, 0,
+			     2));
+	test_err(EUCLEAN, tdi_unbind(&l->tdi));
+	life_close(l);
+	test_cmd(setup_disconnect(l->dev));
+	EXPECT_TRUE(fn_quarantined(fn));
+	EXPECT_LT(0, fn_held(fn));
+
+	/* Another one for the kernel, the same for the module */
+	test_cmd(sysfs_write("1", "/sys/bus/pci/devices/%s/remove", fn->bdf));
+	test_cmd(pci_rescan());
+	EXPECT_FALSE(fn_quarantined(fn));
+	tdxm_connect(l->dev);
+	EXPECT_TRUE(fn_quarantined(fn));
+}
+
 int main(int argc, char **argv)
 {
 	return tdisp_harness_run(argc, argv);
