@@ -328,7 +328,9 @@ int kvm_dmabuf_find_private(struct kvm *kvm, gpa_t gpa, u64 size, u64 *pa)
 
 	idx = srcu_read_lock(&kvm->srcu);
 	slot = gfn_to_memslot(kvm, gfn);
-	if (!slot || !kvm_slot_has_dmabuf(slot) ||
+	/* The copy of a slot that is being deleted has no binding */
+	if (!slot || slot->flags & KVM_MEMSLOT_INVALID ||
+	    !kvm_slot_has_dmabuf(slot) ||
 	    size >> PAGE_SHIFT > slot->base_gfn + slot->npages - gfn)
 		goto out_unlock;
 

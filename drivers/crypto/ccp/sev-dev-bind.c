@@ -230,19 +230,6 @@ static int tio_mmio_share(struct tio_bound *b)
 	return 0;
 }
 
-static bool tio_is_bar(struct pci_dev *pdev, u64 pa, u64 size)
-{
-	struct resource range = DEFINE_RES_MEM(pa, size);
-
-	for (int i = 0; i < PCI_STD_NUM_BARS; i++) {
-		struct resource *res = pci_resource_n(pdev, i);
-
-		if (resource_size(res) && resource_contains(res, &range))
-			return true;
-	}
-	return false;
-}
-
 static bool tio_mmio_overlaps(struct tio_bound *b, u64 pfn, u64 npages)
 {
 	struct tio_mmio *mmio;
@@ -314,16 +301,13 @@ static int tio_unbind_graceful(struct tio_dsm *dsm, struct tio_bound *b)
 }
 
 /*
- * Have the PSP take the TDI back. One that it was never asked to bind is none of
- * the PSP's. If a bind has failed, that may be so, too, and the PSP says so: the
- * device has to confirm it.
+ * Have the PSP take the TDI back. If a bind has failed, it may have none, and says
+ * so: the device has to confirm it.
  */
 static int tio_stop_psp(struct tio_dsm *dsm, struct tio_bound *b)
 {
 	int rc;
 
-	if (!b->asked)
-		return 0;
 	rc = tio_unbind_graceful(dsm, b);
 	if (rc == -EIO &&
 	    dsm->data.psp_ret == SEV_RET_SEV_STATUS_INVALID_TDI_STATE)
@@ -340,6 +324,11 @@ static int tio_stop(struct tio_dsm *dsm, struct tio_bound *b)
 
 	if (b->stopped)
 		return 0;
+	/* Whatever state it is in, it is not one that the PSP was asked for */
+	if (!b->asked) {
+		b->stopped = true;
+		return 0;
+	}
 	rc = tio_stop_psp(dsm, b);
 	if (rc)
 		return rc;
@@ -362,8 +351,9 @@ static bool tio_guest_has_tdis(struct tio_dsm *dsm, u32 asid)
 {
 	struct tio_bound *b;
 
+	/* What is held has no guest any more, and its ASID may be another one's */
 	list_for_each_entry(b, &dsm->tdis, node)
-		if (b->tdi.asid == asid)
+		if (b->vm && b->tdi.asid == asid)
 			return true;
 	return false;
 }
@@ -495,11 +485,37 @@ void tio_held_retry(struct tio_dsm *dsm)
 			list_move(&b->node, &tio_lost);
 			continue;
 		}
+		/* Its guest may be gone, which had the fence, if there was one */
 		list_del_init(&b->node);
-		tio_fence_recover(dsm, b);
 		pci_tsm_quarantine_release(pdev);
 		tio_bound_free(b);
 		pci_dev_put(pdev);
+	}
+}
+
+/*
+ * A function that was removed with a TDI that is held comes back, and the device has
+ * stayed connected: it is the new one that waits for it.
+ */
+static void tio_held_move(struct tio_dsm *dsm, struct pci_dev *pdev)
+{
+	struct tio_bound *b;
+
+	lockdep_assert_held(&dsm->tsm.lock);
+
+	list_for_each_entry(b, &dsm->tdis, node) {
+		struct pci_dev *old = b->base.pdev;
+
+		if (b->vm || old == pdev || !tio_same_fn(old, pdev))
+			continue;
+		b->base.pdev = pci_dev_get(pdev);
+		b->tdi.pdev = pdev;
+		if (b->tdi.ctx.sla) {
+			pci_tsm_hold_memory(pdev, tio_ctx_size(dsm));
+			pci_tsm_hold_memory(old, -(long)tio_ctx_size(dsm));
+		}
+		pci_tsm_quarantine(pdev);
+		pci_dev_put(old);
 	}
 }
 
@@ -522,6 +538,7 @@ struct pci_tsm *tio_sub_probe(struct pci_dev *pdev, struct tsm_dev *tsmdev)
 		return NULL;
 	if (pci_tsm_link_constructor(pdev, &sub->tsm, tsmdev))
 		return NULL;
+	tio_held_move(to_tio_dsm(sub->tsm.dsm_dev), pdev);
 	tio_held_adopt(pdev);
 	return &no_free_ptr(sub)->tsm;
 }
@@ -740,8 +757,8 @@ static int tio_req_validate_mmio(struct tio_bound *b, struct pci_tsm_req *req)
 		return -EINVAL;
 	if (arg->pa_base && arg->pa_base != pa)
 		return -EINVAL;
-	/* It may be of another device of the guest */
-	if (!tio_is_bar(b->base.pdev, pa, size))
+	/* It may be of another device of the guest, or vectors */
+	if (!pci_tsm_can_be_private(b->base.pdev, pa, size))
 		return -EINVAL;
 	if (tio_mmio_overlaps(b, PHYS_PFN(pa), size >> PAGE_SHIFT))
 		return -EEXIST;

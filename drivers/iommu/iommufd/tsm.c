@@ -356,18 +356,24 @@ static int tsm_unbind(struct iommufd_device *idev)
 	return pci_tsm_unbind(&idev->tsm.client);
 }
 
-/* Not as long as a TSM may still let the VM, or nobody, reach the device */
-static void tsm_restore(struct iommufd_device *idev)
+/*
+ * Give the host back what was closed. Not as long as a TSM may still let the VM,
+ * or nobody, reach the device: -EUCLEAN then.
+ */
+static int tsm_restore(struct iommufd_device *idev)
 {
 	struct iommufd_device_tsm *tsm = &idev->tsm;
 
 	lockdep_assert_held(&tsm->lock);
 
-	if (!tsm->prepared || tsm_is_quarantined(idev))
-		return;
-	tsm->ops->restore(tsm->ops_data);
-	trace_tsm_restore(idev->dev);
-	tsm->prepared = false;
+	if (tsm_is_quarantined(idev))
+		return -EUCLEAN;
+	if (tsm->prepared) {
+		tsm->ops->restore(tsm->ops_data);
+		trace_tsm_restore(idev->dev);
+		tsm->prepared = false;
+	}
+	return 0;
 }
 
 static int vdevice_bind_locked(struct iommufd_vdevice *vdev)
@@ -394,13 +400,17 @@ static int vdevice_bind_locked(struct iommufd_vdevice *vdev)
 	if (vdev->virt_id > U32_MAX)
 		return -ERANGE;
 
+	/* Of a binding whose TSM let go only after its UNBIND */
+	tsm_restore(idev);
 	/* The binding may be lost again before tsm_bind() returns */
 	tsm_set_state(tsm, IOMMUFD_TSM_BOUND);
 	tsm_set_vdev(tsm, vdev);
 	rc = tsm_bind(idev, vdev->virt_id);
 	if (rc) {
 		tsm_set_state(tsm, IOMMUFD_TSM_UNBOUND);
-		tsm_restore(idev);
+		/* Neither the host nor the VM, as after an UNBIND */
+		if (tsm_restore(idev) && tsm->prepared)
+			tsm->ops->revoke_mmio(tsm->ops_data);
 	}
 	return tsm_errno(idev, rc);
 }
@@ -429,28 +439,27 @@ out_unpin_group:
 static int device_unbind(struct iommufd_device *idev)
 {
 	struct iommufd_device_tsm *tsm = &idev->tsm;
-	int rc = -ENOTCONN;
+	bool prepared;
+	int rc;
 
 	mutex_lock(&tsm->lock);
 	if (READ_ONCE(tsm->state) == IOMMUFD_TSM_UNBOUND) {
 		/* An earlier UNBIND had to leave the device with the TSM */
-		if (tsm->prepared) {
-			tsm_restore(idev);
-			rc = 0;
-		}
+		prepared = tsm->prepared;
+		rc = tsm_restore(idev);
 		mutex_unlock(&tsm->lock);
-		return tsm_is_quarantined(idev) ? -EUCLEAN : rc;
+		return !rc && !prepared ? -ENOTCONN : rc;
 	}
 	/* Does nothing if the binding was, or just now is, lost */
 	tsm_unbind(idev);
 	tsm_set_state(tsm, IOMMUFD_TSM_UNBOUND);
-	tsm_restore(idev);
+	rc = tsm_restore(idev);
 	mutex_unlock(&tsm->lock);
 
 	/* What happened to this binding must not be taken for the next one */
 	flush_work(&tsm->event_work);
 	tsm_unpin_group(idev);
-	return tsm_is_quarantined(idev) ? -EUCLEAN : 0;
+	return rc;
 }
 
 int iommufd_vdevice_tsm_op_ioctl(struct iommufd_ucmd *ucmd)

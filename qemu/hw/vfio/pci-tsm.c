@@ -62,6 +62,8 @@ struct VFIOPCITSM {
     bool exited;
 
     VFIOTSMState state;
+    /* Of a bind that is under way, what came before it: FAILED, LOST */
+    VFIOTSMState bind_event;
     uint32_t tvm_arch;
     uint32_t viommu_id;
     uint32_t vdevice_id;
@@ -88,6 +90,8 @@ struct VFIOPCITSM {
     /* The call under way, and who carries it out. @work is under @lock */
     VFIOTSMCall *call;
     VFIOTSMState state_before;
+    /* The TSM did not let go of the device after a bind that failed */
+    bool bind_kept;
     QemuThread thread;
     QemuMutex lock;
     QemuCond cond;
@@ -422,6 +426,7 @@ static int tsm_start_bind(VFIOPCITSM *tsm)
         error_reportf_err(err, VFIO_MSG_PREFIX, tsm_name(tsm));
         return -EBUSY;
     }
+    tsm->bind_event = VFIO_TSM_BINDING;
     tsm_set_state(tsm, VFIO_TSM_BINDING);
     return 0;
 }
@@ -450,6 +455,24 @@ static int tsm_start_request(VFIOPCITSM *tsm, VFIOTSMCall *call)
     return 0;
 }
 
+static int tsm_op(VFIOPCITSM *tsm, uint32_t op)
+{
+    return iommufd_backend_tsm_op(tsm_be(tsm), tsm->vdevice_id, op);
+}
+
+/*
+ * What becomes of the device if it fails, is told by the next operation only. If
+ * that is an unbind, the kernel opens what it can, too.
+ */
+static int tsm_carry_out_bind(VFIOPCITSM *tsm)
+{
+    int err = tsm_op(tsm, IOMMU_VDEVICE_TSM_OP_BIND);
+
+    tsm->bind_kept = err &&
+        tsm_op(tsm, IOMMU_VDEVICE_TSM_OP_UNBIND) == -EUCLEAN;
+    return err;
+}
+
 /* The device's thread, without BQL */
 static void tsm_carry_out(VFIOPCITSM *tsm, VFIOTSMCall *call)
 {
@@ -461,12 +484,10 @@ static void tsm_carry_out(VFIOPCITSM *tsm, VFIOTSMCall *call)
 
     switch (call->type) {
     case VFIO_TSM_BIND:
-        call->err = iommufd_backend_tsm_op(tsm_be(tsm), tsm->vdevice_id,
-                                           IOMMU_VDEVICE_TSM_OP_BIND);
+        call->err = tsm_carry_out_bind(tsm);
         return;
     case VFIO_TSM_UNBIND:
-        call->err = iommufd_backend_tsm_op(tsm_be(tsm), tsm->vdevice_id,
-                                           IOMMU_VDEVICE_TSM_OP_UNBIND);
+        call->err = tsm_op(tsm, IOMMU_VDEVICE_TSM_OP_UNBIND);
         return;
     case VFIO_TSM_ACCEPT_MMIO:
         call->req = (IOMMUFDTSMReq) {
@@ -509,7 +530,10 @@ static void tsm_bind_done(VFIOPCITSM *tsm, int err)
 {
     if (!err) {
         tsm_set_state(tsm, VFIO_TSM_BOUND);
-    } else if (err == -EUCLEAN) {
+        if (tsm->bind_event != VFIO_TSM_BINDING) {
+            tsm_set_state(tsm, tsm->bind_event);
+        }
+    } else if (tsm->bind_kept) {
         tsm_set_closed(tsm, true);
         tsm_set_state(tsm, VFIO_TSM_QUARANTINED);
     } else {
@@ -657,6 +681,31 @@ static bool tsm_unbind_now(VFIOPCITSM *tsm)
  * Events
  */
 
+/* @state: FAILED, or LOST, which is the end */
+static void tsm_notice(VFIOPCITSM *tsm, VFIOTSMState state)
+{
+    switch (tsm->state) {
+    case VFIO_TSM_BINDING:
+        /* The kernel may be through with it already, but nobody knows yet */
+        if (tsm->bind_event != VFIO_TSM_LOST) {
+            tsm->bind_event = state;
+        }
+        break;
+    case VFIO_TSM_BOUND:
+        tsm_set_state(tsm, state);
+        return;
+    case VFIO_TSM_FAILED:
+        if (state == VFIO_TSM_LOST) {
+            tsm_set_state(tsm, state);
+            return;
+        }
+        break;
+    default:
+        break;
+    }
+    notifier_list_notify(&vfio_tsm_notifiers, tsm);
+}
+
 static void tsm_handle_event(VFIOPCITSM *tsm,
                              const struct iommu_vevent_tsm *event)
 {
@@ -669,16 +718,8 @@ static void tsm_handle_event(VFIOPCITSM *tsm,
     tsm->nr_events++;
     tsm->last_event = event->event;
     tsm->last_reason = event->reason;
-    if (tsm->state == VFIO_TSM_BOUND &&
-        event->event == IOMMU_TSM_EVENT_TDI_ERROR) {
-        tsm_set_state(tsm, VFIO_TSM_FAILED);
-    } else if ((tsm->state == VFIO_TSM_BOUND ||
-                tsm->state == VFIO_TSM_FAILED) &&
-               event->event != IOMMU_TSM_EVENT_TDI_ERROR) {
-        tsm_set_state(tsm, VFIO_TSM_LOST);
-    } else {
-        notifier_list_notify(&vfio_tsm_notifiers, tsm);
-    }
+    tsm_notice(tsm, event->event == IOMMU_TSM_EVENT_TDI_ERROR ?
+                    VFIO_TSM_FAILED : VFIO_TSM_LOST);
 }
 
 static void tsm_read_events(void *opaque)
@@ -696,6 +737,8 @@ static void tsm_read_events(void *opaque)
         if (head.flags & IOMMU_VEVENTQ_FLAG_LOST_EVENTS) {
             warn_report("vfio %s: events of the TEE security manager were lost",
                         tsm_name(tsm));
+            /* Whatever it was, the guest had better look */
+            tsm_notice(tsm, VFIO_TSM_FAILED);
             continue;
         }
         if (pos + (ssize_t)sizeof(event) > len) {

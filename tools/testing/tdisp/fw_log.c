@@ -18,7 +18,7 @@
 #include "fw_log.h"
 
 #define FW_MAX_LOG	8192
-#define FW_LINE		96
+#define FW_LINE		160
 #define FW_MAX_INJECT	8
 
 /**
@@ -42,6 +42,7 @@ static DEFINE_SPINLOCK(fw_log_lock);
 static struct fw_inject fw_injects[FW_MAX_INJECT];
 static char (*fw_lines)[FW_LINE];
 static u32 fw_nr_lines;
+static void (*fw_log_emptied)(void);
 static atomic_t fw_violations;
 static u32 fw_refused;
 
@@ -138,8 +139,10 @@ static ssize_t fw_log_write(struct file *file, const char __user *ubuf,
 			    size_t count, loff_t *ppos)
 {
 	guard(mutex)(&fw_lock);
-	guard(spinlock)(&fw_log_lock);
-	fw_nr_lines = 0;
+	scoped_guard(spinlock, &fw_log_lock)
+		fw_nr_lines = 0;
+	if (fw_log_emptied)
+		fw_log_emptied();
 	return count;
 }
 
@@ -193,11 +196,13 @@ static const struct file_operations fw_inject_fops = {
 	.write = fw_inject_write,
 };
 
-int fw_log_init(struct dentry *dir)
+int fw_log_init(struct dentry *dir, void (*emptied)(void))
 {
+	fw_log_emptied = emptied;
 	fw_lines = kvcalloc(FW_MAX_LOG, FW_LINE, GFP_KERNEL);
 	if (!fw_lines)
 		return -ENOMEM;
+
 	debugfs_create_file("log", 0600, dir, NULL, &fw_log_fops);
 	debugfs_create_file("inject", 0200, dir, NULL, &fw_inject_fops);
 	return 0;

@@ -28,7 +28,8 @@ void fw_inject_none(void);
 /* Counters, one per line */
 void fw_log_counters(struct seq_file *s);
 
-int fw_log_init(struct dentry *dir);
+/* @emptied: when the log is, with fw_lock held; may be NULL */
+int fw_log_init(struct dentry *dir, void (*emptied)(void));
 void fw_log_exit(void);
 
 #endif /* TDISP_FW_LOG_H */

@@ -34,11 +34,11 @@
 static u32 psp_buf_add(struct psp_buf *buf, u64 pfn, bool firmware)
 {
 	if (!pfn_valid(pfn)) {
-		psp_violation("address %#llx is no memory", PFN_PHYS(pfn));
+		fw_violation("address %#llx is no memory", PFN_PHYS(pfn));
 		return PSP_INVALID_ADDRESS;
 	}
 	if (firmware ? !psp_rmp_firmware(pfn) : !psp_rmp_host(pfn)) {
-		psp_violation("page %#llx is not the %s's", pfn,
+		fw_violation("page %#llx is not the %s's", pfn,
 			      firmware ? "firmware" : "host");
 		return PSP_INVALID_PAGE_STATE;
 	}
@@ -57,14 +57,14 @@ u32 psp_buf_get(u64 sla, bool firmware, struct psp_buf *buf)
 
 	buf->npages = 0;
 	if (!pfn || pfn == SLA_END || sla & (SLA_RESERVED | SLA_2M)) {
-		psp_violation("scatter list address %#llx", sla);
+		fw_violation("scatter list address %#llx", sla);
 		return PSP_INVALID_ADDRESS;
 	}
 	if (!(sla & SLA_SCATTER))
 		return psp_buf_add(buf, pfn, firmware);
 
 	if (!pfn_valid(pfn)) {
-		psp_violation("scatter list at %#llx", PFN_PHYS(pfn));
+		fw_violation("scatter list at %#llx", PFN_PHYS(pfn));
 		return PSP_INVALID_ADDRESS;
 	}
 	list = page_address(pfn_to_page(pfn));
@@ -74,7 +74,7 @@ u32 psp_buf_get(u64 sla, bool firmware, struct psp_buf *buf)
 		if (entry == SLA_END)
 			return PSP_OK;
 		if (!entry || list[i] & (SLA_RESERVED | SLA_2M | SLA_SCATTER)) {
-			psp_violation("entry %u of a scatter list is %#llx", i,
+			fw_violation("entry %u of a scatter list is %#llx", i,
 				      list[i]);
 			return PSP_INVALID_ADDRESS;
 		}
@@ -82,7 +82,7 @@ u32 psp_buf_get(u64 sla, bool firmware, struct psp_buf *buf)
 		if (status)
 			return status;
 	}
-	psp_violation("scatter list without end");
+	fw_violation("scatter list without end");
 	return PSP_INVALID_ADDRESS;
 }
 
@@ -129,7 +129,7 @@ u32 psp_buf_capacity(const struct psp_buf *buf)
 	psp_buf_read(buf, 0, hdr, sizeof(hdr));
 	capacity = get_unaligned_le32(hdr + BUF_CAPACITY);
 	if (capacity > buf->npages * PAGE_SIZE) {
-		psp_violation("capacity %u of %u pages", capacity, buf->npages);
+		fw_violation("capacity %u of %u pages", capacity, buf->npages);
 		return 0;
 	}
 	return capacity;

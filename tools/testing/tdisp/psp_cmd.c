@@ -43,8 +43,6 @@ struct psp_fence_state {
 };
 
 LIST_HEAD(psp_devs);
-/* One command at a time, protects all there is */
-DEFINE_MUTEX(psp_lock);
 static LIST_HEAD(psp_fences);
 static bool psp_tio_init_done;
 /* Buffers of the last command that had some */
@@ -101,7 +99,7 @@ void psp_fence(struct psp_dev *dev, u32 asid)
 	fence->segment = dev->segment;
 	fence->asid = asid;
 	list_add(&fence->node, &psp_fences);
-	psp_log("  ASID %u fenced", asid);
+	fw_log("  ASID %u fenced", asid);
 }
 
 void psp_tdi_unbound(struct psp_tdi *tdi)
@@ -113,9 +111,9 @@ void psp_tdi_unbound(struct psp_tdi *tdi)
 
 static bool psp_tdi_has_page(struct psp_tdi *tdi, u64 pfn)
 {
-	struct tdisp_span report = { tdi->report, tdi->report_len };
+	struct tdisp_span report = { tdi->report.data, tdi->report.len };
 
-	return tdi->report && tdisp_report_has_tee(report,
+	return report.data && tdisp_report_has_tee(report,
 						   pfn + PSP_MMIO_OFFSET, 1);
 }
 
@@ -160,7 +158,7 @@ static u32 psp_context(u64 sla, u32 size, struct psp_buf *buf)
 	if (status)
 		return status;
 	if (buf->npages * PAGE_SIZE < size)
-		return psp_refuse(PSP_INCORRECT_BUFFER_LENGTH, "context");
+		return fw_refuse(PSP_INCORRECT_BUFFER_LENGTH, "context");
 	return PSP_OK;
 }
 
@@ -191,7 +189,7 @@ static u32 psp_tio_status(struct psp_job *job)
 static u32 psp_tio_init(struct psp_job *job)
 {
 	if (psp_tio_init_done)
-		return psp_refuse(PSP_INVALID_DEV_STATE, "TIO_INIT again");
+		return fw_refuse(PSP_INVALID_DEV_STATE, "TIO_INIT again");
 	psp_tio_init_done = true;
 	return PSP_OK;
 }
@@ -205,7 +203,7 @@ static u32 psp_dev_create(struct psp_job *job)
 	list_for_each_entry(dev, &psp_devs, node)
 		if (dev->device_id == get_unaligned_le16(job->data + 0x10) &&
 		    dev->segment == job->data[0x14])
-			return psp_refuse(PSP_RECLAIM_REQUIRED, "device exists");
+			return fw_refuse(PSP_RECLAIM_REQUIRED, "device exists");
 	dev = kzalloc_obj(*dev);
 	if (!dev)
 		return PSP_INVALID_PARAM;
@@ -218,6 +216,7 @@ static u32 psp_dev_create(struct psp_job *job)
 	dev->device_id = get_unaligned_le16(job->data + 0x10);
 	dev->segment = job->data[0x14];
 	INIT_LIST_HEAD(&dev->tdis);
+	psp_fw_init(dev);
 	psp_buf_use(&dev->ctx, PSP_PAGE_CONTEXT);
 	list_add(&dev->node, &psp_devs);
 	return PSP_OK;
@@ -228,12 +227,12 @@ static u32 psp_dev_reclaim(struct psp_job *job)
 	struct psp_dev *dev = job->dev;
 
 	if (!list_empty(&dev->tdis))
-		return psp_refuse(PSP_IN_USE, "device has TDIs");
+		return fw_refuse(PSP_IN_USE, "device has TDIs");
 	if (dev->state != PSP_DEV_CREATED)
-		return psp_refuse(PSP_INVALID_DEV_STATE, "device is connected");
+		return fw_refuse(PSP_INVALID_DEV_STATE, "device is connected");
 	psp_buf_use(&dev->ctx, PSP_PAGE_FIRMWARE);
 	list_del(&dev->node);
-	kvfree(dev->cert);
+	kvfree(dev->cert.data);
 	kfree(dev);
 	job->dev = NULL;
 	return PSP_OK;
@@ -244,11 +243,11 @@ static u32 psp_dev_connect(struct psp_job *job)
 	struct psp_dev *dev = job->dev;
 
 	if (dev->state != PSP_DEV_CREATED)
-		return psp_refuse(PSP_INVALID_DEV_STATE, "connected already");
+		return fw_refuse(PSP_INVALID_DEV_STATE, "connected already");
 	if (!(job->data[0x38] & 1))
 		return PSP_INVALID_PARAM;
 	dev->tc_mask = job->data[0x38];
-	dev->stream_id = job->data[0x40];
+	dev->requester.stream_id = job->data[0x40];
 	job->run = psp_fw_connect;
 	return PSP_OK;
 }
@@ -258,10 +257,10 @@ static u32 psp_dev_disconnect(struct psp_job *job)
 	struct psp_dev *dev = job->dev;
 
 	if (!list_empty(&dev->tdis))
-		return psp_refuse(PSP_IN_USE, "device has TDIs");
+		return fw_refuse(PSP_IN_USE, "device has TDIs");
 	/* A connect that failed half way leaves something to disconnect */
-	if (dev->state != PSP_DEV_CONNECTED && !dev->session_id)
-		return psp_refuse(PSP_INVALID_DEV_STATE, "not connected");
+	if (dev->state != PSP_DEV_CONNECTED && !dev->requester.session_id)
+		return fw_refuse(PSP_INVALID_DEV_STATE, "not connected");
 	job->run = get_unaligned_le32(job->data + CMD_FLAGS) & FLAG_FORCE ?
 		   psp_fw_force_disconnect : psp_fw_disconnect;
 	return PSP_OK;
@@ -270,7 +269,7 @@ static u32 psp_dev_disconnect(struct psp_job *job)
 static u32 psp_connected(struct psp_job *job)
 {
 	if (job->dev->state != PSP_DEV_CONNECTED)
-		return psp_refuse(PSP_INVALID_DEV_STATE, "not connected");
+		return fw_refuse(PSP_INVALID_DEV_STATE, "not connected");
 	return PSP_OK;
 }
 
@@ -290,7 +289,7 @@ static u32 psp_dev_status(struct psp_job *job)
 	put_unaligned_le16(dev->device_id, status + 8);
 	status[0xa] = dev->segment;
 	status[0xb] = dev->tc_mask;
-	status[0x20] = dev->stream_id;
+	status[0x20] = dev->requester.stream_id;
 	put_unaligned_le32(nr, status + 0x90);
 	put_unaligned_le32(bound, status + 0x94);
 	psp_rmp_fw_write(psp_status_page(job, 0x10), 0, status, sizeof(status));
@@ -323,7 +322,7 @@ static u32 psp_tdi_create(struct psp_job *job)
 		return PSP_INVALID_PARAM;
 	list_for_each_entry(tdi, &job->dev->tdis, node)
 		if (tdi->function_id == function_id)
-			return psp_refuse(PSP_RECLAIM_REQUIRED, "TDI exists");
+			return fw_refuse(PSP_RECLAIM_REQUIRED, "TDI exists");
 	tdi = kzalloc_obj(*tdi);
 	if (!tdi)
 		return PSP_INVALID_PARAM;
@@ -345,10 +344,10 @@ static u32 psp_tdi_reclaim(struct psp_job *job)
 	struct psp_tdi *tdi = job->tdi;
 
 	if (tdi->bound)
-		return psp_refuse(PSP_INVALID_TDI_STATE, "TDI is bound");
+		return fw_refuse(PSP_INVALID_TDI_STATE, "TDI is bound");
 	psp_buf_use(&tdi->ctx, PSP_PAGE_FIRMWARE);
 	list_del(&tdi->node);
-	kvfree(tdi->report);
+	kvfree(tdi->report.data);
 	kfree(tdi);
 	job->tdi = NULL;
 	return PSP_OK;
@@ -368,15 +367,15 @@ static u32 psp_tdi_bind(struct psp_job *job)
 		return PSP_INVALID_PARAM;
 	if (run) {
 		if (!tdi->bound || tdi->run)
-			return psp_refuse(PSP_INVALID_TDI_STATE, "not locked");
+			return fw_refuse(PSP_INVALID_TDI_STATE, "not locked");
 		if (tdi->gctx != job_u64(job, 0x38) ||
 		    tdi->guest_id != get_unaligned_le16(job->data + 0x40))
-			return psp_refuse(PSP_INVALID_TDI, "another guest");
+			return fw_refuse(PSP_INVALID_TDI, "another guest");
 		job->run = psp_fw_start;
 		return PSP_OK;
 	}
 	if (tdi->bound)
-		return psp_refuse(PSP_INVALID_TDI_STATE, "bound already");
+		return fw_refuse(PSP_INVALID_TDI_STATE, "bound already");
 	tdi->asked = true;
 	job->run = psp_fw_lock;
 	return PSP_OK;
@@ -388,11 +387,11 @@ static u32 psp_tdi_unbind(struct psp_job *job)
 	struct psp_tdi *tdi = job->tdi;
 
 	if (!tdi->asked)
-		return psp_refuse(PSP_INVALID_TDI_STATE, "never bound");
+		return fw_refuse(PSP_INVALID_TDI_STATE, "never bound");
 	if (!tdi->bound)
 		return PSP_INVALID_TDI_STATE;
 	if (tdi->gctx != job_u64(job, 0x38))
-		return psp_refuse(PSP_INVALID_TDI, "another guest");
+		return fw_refuse(PSP_INVALID_TDI, "another guest");
 	job->run = get_unaligned_le32(job->data + CMD_FLAGS) & FLAG_FORCE ?
 		   psp_fw_force_stop : psp_fw_stop;
 	return PSP_OK;
@@ -401,9 +400,9 @@ static u32 psp_tdi_unbind(struct psp_job *job)
 static u32 psp_bound_to(struct psp_job *job)
 {
 	if (!job->tdi->bound)
-		return psp_refuse(PSP_INVALID_TDI_STATE, "not bound");
+		return fw_refuse(PSP_INVALID_TDI_STATE, "not bound");
 	if (job->tdi->gctx != job_u64(job, 0x38))
-		return psp_refuse(PSP_INVALID_TDI, "another guest");
+		return fw_refuse(PSP_INVALID_TDI, "another guest");
 	return PSP_OK;
 }
 
@@ -443,7 +442,7 @@ static u32 psp_guest_request(struct psp_job *job)
 	if (!PAGE_ALIGNED(req) || !PAGE_ALIGNED(res) ||
 	    !pfn_valid(PHYS_PFN(req)) || !psp_rmp_host(PHYS_PFN(req)) ||
 	    !psp_rmp_firmware(PHYS_PFN(res))) {
-		psp_violation("pages of a guest request");
+		fw_violation("pages of a guest request");
 		return PSP_INVALID_ADDRESS;
 	}
 	job->run = psp_guest_message;
@@ -458,10 +457,10 @@ static u32 psp_fence_clear(struct psp_job *job)
 
 	list_for_each_entry(tdi, &job->dev->tdis, node)
 		if (tdi->bound && tdi->asid == asid)
-			return psp_refuse(PSP_IN_USE, "guest has TDIs");
+			return fw_refuse(PSP_IN_USE, "guest has TDIs");
 	fence = psp_find_fence(job->dev, asid);
 	if (!fence)
-		return psp_refuse(PSP_INVALID_PARAM, "no fence");
+		return fw_refuse(PSP_INVALID_PARAM, "no fence");
 	list_del(&fence->node);
 	kfree(fence);
 	return PSP_OK;
@@ -578,13 +577,13 @@ const char *psp_cmd_name(u32 cmd)
 static u32 psp_check_layout(const struct psp_desc *desc, struct psp_job *job)
 {
 	if (sev_tio_cmd_buffer_len(job->cmd) != desc->size) {
-		psp_violation("%s: the driver copies %d bytes, not %u",
+		fw_violation("%s: the driver copies %d bytes, not %u",
 			      desc->name, sev_tio_cmd_buffer_len(job->cmd),
 			      desc->size);
 		return PSP_INCORRECT_BUFFER_LENGTH;
 	}
 	if (get_unaligned_le32(job->data + CMD_LENGTH) != desc->size) {
-		psp_violation("%s: length %u", desc->name,
+		fw_violation("%s: length %u", desc->name,
 			      get_unaligned_le32(job->data + CMD_LENGTH));
 		return PSP_INCORRECT_BUFFER_LENGTH;
 	}
@@ -593,13 +592,13 @@ static u32 psp_check_layout(const struct psp_desc *desc, struct psp_job *job)
 		    !memchr_inv(job->data + desc->rsvd[i].off, 0,
 				desc->rsvd[i].len))
 			continue;
-		psp_violation("%s: reserved bytes at %#x", desc->name,
+		fw_violation("%s: reserved bytes at %#x", desc->name,
 			      desc->rsvd[i].off);
 		return PSP_INVALID_PARAM;
 	}
 	if (desc->page && (offset_in_page(job_u64(job, desc->page)) ||
 			   !psp_rmp_firmware(psp_status_page(job, desc->page)))) {
-		psp_violation("%s: page for the result", desc->name);
+		fw_violation("%s: page for the result", desc->name);
 		return PSP_INVALID_PAGE_STATE;
 	}
 	return PSP_OK;
@@ -610,15 +609,15 @@ static u32 psp_check_objects(const struct psp_desc *desc, struct psp_job *job)
 	if (desc->dev) {
 		job->dev = psp_find_dev(job_u64(job, desc->dev));
 		if (!job->dev)
-			return psp_refuse(PSP_INVALID_DEV_CTX, desc->name);
+			return fw_refuse(PSP_INVALID_DEV_CTX, desc->name);
 	}
 	if (desc->tdi) {
 		job->tdi = psp_find_tdi(job->dev, job_u64(job, desc->tdi));
 		if (!job->tdi)
-			return psp_refuse(PSP_INVALID_TDI_CTX, desc->name);
+			return fw_refuse(PSP_INVALID_TDI_CTX, desc->name);
 	}
 	if (desc->gctx && !psp_guest_asid(job_u64(job, desc->gctx)))
-		return psp_refuse(PSP_INVALID_PARAM, "no guest context");
+		return fw_refuse(PSP_INVALID_PARAM, "no guest context");
 	return PSP_OK;
 }
 
@@ -652,7 +651,7 @@ static u32 psp_check_buffers(struct psp_job *job)
 	    psp_buf_capacity(&job->resp) < psp_sizes.rsp_min ||
 	    psp_buf_capacity(&scratch) < psp_sizes.scratch_min ||
 	    psp_buf_capacity(&job->output) < psp_sizes.out_min) {
-		psp_violation("a buffer is below its minimum");
+		fw_violation("a buffer is below its minimum");
 		return PSP_INCORRECT_BUFFER_LENGTH;
 	}
 	memcpy(psp_last_spdm, job->data + CMD_SPDM, sizeof(psp_last_spdm));
@@ -700,7 +699,7 @@ static void psp_job_cancel(struct psp_dev *dev)
 
 	if (!job)
 		return;
-	psp_log("  %s was left waiting", psp_cmd_name(job->cmd));
+	fw_log("  %s was left waiting", psp_cmd_name(job->cmd));
 	job->cancelled = true;
 	complete(&job->to_fw);
 	while (!job->done)
@@ -738,6 +737,7 @@ static u32 psp_job_start(const struct psp_desc *desc, struct psp_job *job)
 	INIT_WORK(&job->work, psp_job_work);
 	init_completion(&job->to_host);
 	init_completion(&job->to_fw);
+	psp_fw_begin(job);
 	queue_work(system_dfl_wq, &job->work);
 	return psp_job_wait(job);
 
@@ -764,7 +764,7 @@ static u32 psp_execute(u32 cmd, const void *data)
 	struct psp_job *job;
 
 	if (!desc) {
-		psp_violation("command %#x is unknown", cmd);
+		fw_violation("command %#x is unknown", cmd);
 		return PSP_INVALID_PARAM;
 	}
 	job = psp_find_job(cmd, data, desc->size);
@@ -786,7 +786,7 @@ static void psp_inject(u32 cmd, const u8 *data, u32 status)
 	struct psp_dev *dev;
 	struct psp_tdi *tdi;
 
-	psp_log("%s injected %#x", psp_cmd_name(cmd), status);
+	fw_log("%s injected %#x", psp_cmd_name(cmd), status);
 	if (cmd != PSP_TDI_BIND)
 		return;
 	/* As far as the driver knows, it may be bound */
@@ -801,16 +801,16 @@ int psp_model_cmd(int cmd, void *data, int *psp_ret)
 	bool more;
 	u32 status;
 
-	guard(mutex)(&psp_lock);
+	guard(mutex)(&fw_lock);
 	*psp_ret = 0;
 	if (psp_dead)
 		return -EBUSY;
 	psp_rmp_verify(psp_cmd_name(cmd));
 
 	more = psp_desc(cmd) && psp_find_job(cmd, data, psp_desc(cmd)->size);
-	status = more ? PSP_OK : psp_injected(cmd);
+	status = more ? PSP_OK : fw_injected(cmd);
 	if (status == PSP_NO_ANSWER) {
-		psp_log("%s no answer", psp_cmd_name(cmd));
+		fw_log("%s no answer", psp_cmd_name(cmd));
 		psp_dead = true;
 		return -ETIMEDOUT;
 	}
@@ -819,9 +819,9 @@ int psp_model_cmd(int cmd, void *data, int *psp_ret)
 	else
 		status = psp_execute(cmd, data);
 	if (!status)
-		psp_log("%s ok", psp_cmd_name(cmd));
+		fw_log("%s ok", psp_cmd_name(cmd));
 	else if (status != PSP_SPDM_REQUEST)
-		psp_log("%s status %#x", psp_cmd_name(cmd), status);
+		fw_log("%s status %#x", psp_cmd_name(cmd), status);
 	*psp_ret = status;
 	return status ? -EIO : 0;
 }
@@ -838,7 +838,7 @@ int psp_raw(u32 cmd, u32 flags, u64 page)
 	u8 data[PSP_MAX_CMD] = {};
 	int status;
 
-	scoped_guard(mutex, &psp_lock) {
+	scoped_guard(mutex, &fw_lock) {
 		dev = list_first_entry_or_null(&psp_devs, struct psp_dev, node);
 		if (!desc || !dev)
 			return -ENODEV;
@@ -890,16 +890,16 @@ void psp_cmd_exit(void)
 	struct psp_dev *dev, *next_dev;
 	struct psp_tdi *tdi, *next;
 
-	guard(mutex)(&psp_lock);
+	guard(mutex)(&fw_lock);
 	list_for_each_entry_safe(dev, next_dev, &psp_devs, node) {
 		psp_job_cancel(dev);
 		list_for_each_entry_safe(tdi, next, &dev->tdis, node) {
 			list_del(&tdi->node);
-			kvfree(tdi->report);
+			kvfree(tdi->report.data);
 			kfree(tdi);
 		}
 		list_del(&dev->node);
-		kvfree(dev->cert);
+		kvfree(dev->cert.data);
 		kfree(dev);
 	}
 	list_for_each_entry_safe(fence, next_fence, &psp_fences, node) {

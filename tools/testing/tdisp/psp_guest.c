@@ -39,8 +39,8 @@
 
 static const u8 *psp_range(struct psp_tdi *tdi, u16 id)
 {
-	const u8 *rec = tdi->report + TDISP_REPORT_RANGES_OFF;
-	u32 nr = get_unaligned_le32(tdi->report + TDISP_REPORT_RANGE_COUNT_OFF);
+	const u8 *rec = tdi->report.data + TDISP_REPORT_RANGES_OFF;
+	u32 nr = get_unaligned_le32(tdi->report.data + TDISP_REPORT_RANGE_COUNT_OFF);
 
 	for (; nr--; rec += TDISP_REPORT_RANGE_SIZE)
 		if (get_unaligned_le16(rec + TDISP_RANGE_ID_OFF) == id &&

@@ -9,25 +9,21 @@
 #include <linux/cleanup.h>
 #include <linux/debugfs.h>
 #include <linux/device/faux.h>
-#include <linux/err.h>
 #include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
-#include <linux/stdarg.h>
 #include <linux/string.h>
 #include <linux/tsm-vm.h>
 #include <linux/uaccess.h>
 
+#include "fw_vm.h"
 #include "psp_model.h"
 #include "../../../drivers/crypto/ccp/psp-dev.h"
 #include "../../../drivers/crypto/ccp/sev-dev.h"
 
-#define PSP_MAX_LOG	8192
-#define PSP_LINE	96
 #define PSP_FIRST_ASID	64
-#define PSP_MAX_INJECT	8
 
 struct psp_sizes psp_sizes = {
 	.req_min = 0x1000, .req_max = 0x1000,
@@ -71,27 +67,8 @@ struct psp_guest {
 	u32 asid;
 };
 
-/**
- * struct psp_inject - Statuses that are injected
- * @cmd: for this command
- * @status: the status
- * @skip: commands that pass before that
- * @count: how many, 0 ends it
- */
-struct psp_inject {
-	u32 cmd;
-	u32 status;
-	u32 skip;
-	u32 count;
-};
-
 static LIST_HEAD(psp_guests);
 static u32 psp_next_asid = PSP_FIRST_ASID;
-static struct psp_inject psp_injects[PSP_MAX_INJECT];
-static char (*psp_lines)[PSP_LINE];
-static u32 psp_nr_lines;
-static u32 psp_violations;
-static u32 psp_refused;
 
 static struct faux_device *psp_faux;
 static struct dentry *psp_debugfs;
@@ -99,60 +76,6 @@ static void *psp_status_page;
 static struct sp_device psp_sp;
 static struct psp_device psp_psp;
 static struct sev_device psp_sev;
-
-/* With psp_lock held, or while the holder waits */
-void psp_log(const char *fmt, ...)
-{
-	va_list args;
-
-	if (psp_nr_lines == PSP_MAX_LOG)
-		return;
-	va_start(args, fmt);
-	vscnprintf(psp_lines[psp_nr_lines++], PSP_LINE, fmt, args);
-	va_end(args);
-}
-
-/* The driver has done what it must not do, ever */
-void psp_violation(const char *fmt, ...)
-{
-	struct va_format vaf;
-	va_list args;
-
-	va_start(args, fmt);
-	vaf.fmt = fmt;
-	vaf.va = &args;
-	pr_err("violation: %pV\n", &vaf);
-	psp_log("VIOLATION %pV", &vaf);
-	va_end(args);
-	psp_violations++;
-}
-
-/* The driver wants what is not possible in this state */
-u32 psp_refuse(u32 status, const char *why)
-{
-	psp_log("  refused: %s", why);
-	psp_refused++;
-	return status;
-}
-
-u32 psp_injected(u32 cmd)
-{
-	lockdep_assert_held(&psp_lock);
-
-	for (int i = 0; i < PSP_MAX_INJECT; i++) {
-		struct psp_inject *inject = &psp_injects[i];
-
-		if (inject->cmd != cmd || !inject->count)
-			continue;
-		if (inject->skip) {
-			inject->skip--;
-			continue;
-		}
-		inject->count--;
-		return inject->status;
-	}
-	return PSP_OK;
-}
 
 u32 psp_guest_asid(u64 gctx)
 {
@@ -168,7 +91,7 @@ static struct psp_guest *psp_find_guest(struct kvm *kvm)
 {
 	struct psp_guest *guest;
 
-	lockdep_assert_held(&psp_lock);
+	lockdep_assert_held(&fw_lock);
 
 	list_for_each_entry(guest, &psp_guests, node)
 		if (guest->kvm == kvm)
@@ -176,17 +99,7 @@ static struct psp_guest *psp_find_guest(struct kvm *kvm)
 	return NULL;
 }
 
-/* A VM is of a kind that exists without hardware, and launched when it is bound */
-static int psp_vm_validate(struct kvm *kvm)
-{
-	const struct tsm_vm_provider *vm = tsm_vm_get(TSM_VM_SW_PROTECTED, kvm);
-
-	if (IS_ERR(vm))
-		return PTR_ERR(vm);
-	tsm_vm_put(vm);
-	return 0;
-}
-
+/* A VM is launched, as far as the firmware knows, when it is bound */
 static int psp_vm_get_handle(struct kvm *kvm, struct tsm_vm_handle *handle)
 {
 	struct psp_guest *guest, *new;
@@ -201,7 +114,7 @@ static int psp_vm_get_handle(struct kvm *kvm, struct tsm_vm_handle *handle)
 	}
 	new->kvm = kvm;
 
-	scoped_guard(mutex, &psp_lock) {
+	scoped_guard(mutex, &fw_lock) {
 		guest = psp_find_guest(kvm);
 		if (!guest) {
 			guest = new;
@@ -221,47 +134,23 @@ static int psp_vm_get_handle(struct kvm *kvm, struct tsm_vm_handle *handle)
 	return 0;
 }
 
-static int psp_vm_find_mmio(struct kvm *kvm, u64 gpa, u64 size, u64 *pa)
-{
-	const struct tsm_vm_provider *vm = tsm_vm_get(TSM_VM_SW_PROTECTED, kvm);
-	int rc;
-
-	if (IS_ERR(vm))
-		return PTR_ERR(vm);
-	rc = vm->find_mmio(kvm, gpa, size, pa);
-	tsm_vm_put(vm);
-	return rc;
-}
-
-static int psp_vm_unmap_mmio(struct kvm *kvm, u64 gpa, u64 size)
-{
-	const struct tsm_vm_provider *vm = tsm_vm_get(TSM_VM_SW_PROTECTED, kvm);
-	int rc;
-
-	if (IS_ERR(vm))
-		return PTR_ERR(vm);
-	rc = vm->unmap_mmio(kvm, gpa, size);
-	tsm_vm_put(vm);
-	return rc;
-}
-
 static struct tsm_vm_provider psp_vm_provider = {
 	.type = TSM_VM_SNP,
 	.owner = THIS_MODULE,
-	.validate = psp_vm_validate,
+	.validate = fw_vm_validate,
 	.get_handle = psp_vm_get_handle,
-	.find_mmio = psp_vm_find_mmio,
-	.unmap_mmio = psp_vm_unmap_mmio,
+	.find_mmio = fw_vm_find_mmio,
+	.unmap_mmio = fw_vm_unmap_mmio,
 };
 
 static int psp_state_show(struct seq_file *s, void *unused)
 {
-	u32 nr_devs = 0, nr_tdis = 0, bound = 0, pending = 0;
+	u32 nr_devs = 0, nr_tdis = 0, bound = 0;
 	u32 firmware, context, guest, leaked;
 	struct psp_dev *dev;
 	struct psp_tdi *tdi;
 
-	guard(mutex)(&psp_lock);
+	guard(mutex)(&fw_lock);
 	psp_rmp_verify("state");
 	psp_rmp_count(&firmware, &context, &guest, &leaked);
 	list_for_each_entry(dev, &psp_devs, node) {
@@ -271,89 +160,13 @@ static int psp_state_show(struct seq_file *s, void *unused)
 			bound += tdi->bound;
 		}
 	}
-	seq_printf(s, "violations %u\nrefused %u\n", psp_violations, psp_refused);
+	fw_log_counters(s);
 	seq_printf(s, "firmware %u\ncontext %u\nguest %u\nleaked %u\n", firmware,
 		   context, guest, leaked);
 	seq_printf(s, "devices %u\ntdis %u\nbound %u\n", nr_devs, nr_tdis, bound);
-	for (int i = 0; i < PSP_MAX_INJECT; i++)
-		pending += psp_injects[i].count;
-	seq_printf(s, "pending %u\n", pending);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(psp_state);
-
-static int psp_log_show(struct seq_file *s, void *unused)
-{
-	guard(mutex)(&psp_lock);
-	for (u32 i = 0; i < psp_nr_lines; i++)
-		seq_printf(s, "%s\n", psp_lines[i]);
-	return 0;
-}
-
-static int psp_log_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, psp_log_show, NULL);
-}
-
-/* Any write empties it */
-static ssize_t psp_log_write(struct file *file, const char __user *ubuf,
-			     size_t count, loff_t *ppos)
-{
-	guard(mutex)(&psp_lock);
-	psp_nr_lines = 0;
-	return count;
-}
-
-static const struct file_operations psp_log_fops = {
-	.owner = THIS_MODULE,
-	.open = psp_log_open,
-	.read = seq_read,
-	.write = psp_log_write,
-	.llseek = seq_lseek,
-	.release = single_release,
-};
-
-static int psp_inject_add(const struct psp_inject *inject)
-{
-	guard(mutex)(&psp_lock);
-	for (int i = 0; i < PSP_MAX_INJECT; i++) {
-		if (psp_injects[i].count)
-			continue;
-		psp_injects[i] = *inject;
-		return 0;
-	}
-	return -ENOSPC;
-}
-
-/* "CMD STATUS SKIP COUNT", numbers; or nothing, to end all that is injected */
-static ssize_t psp_inject_write(struct file *file, const char __user *ubuf,
-				size_t count, loff_t *ppos)
-{
-	struct psp_inject inject;
-	char line[64] = {};
-	int rc;
-
-	if (*ppos || count >= sizeof(line))
-		return -EINVAL;
-	if (copy_from_user(line, ubuf, count))
-		return -EFAULT;
-	if (!*strim(line)) {
-		guard(mutex)(&psp_lock);
-		memset(psp_injects, 0, sizeof(psp_injects));
-		return count;
-	}
-	if (sscanf(line, "%i %i %u %u", &inject.cmd, &inject.status,
-		   &inject.skip, &inject.count) != 4)
-		return -EINVAL;
-	rc = psp_inject_add(&inject);
-	return rc ?: count;
-}
-
-static const struct file_operations psp_inject_fops = {
-	.owner = THIS_MODULE,
-	.open = simple_open,
-	.write = psp_inject_write,
-};
 
 /* "N": a TDI of guest number N, from 0 in the order of their first bind, faults */
 static ssize_t psp_fence_write(struct file *file, const char __user *ubuf,
@@ -366,7 +179,7 @@ static ssize_t psp_fence_write(struct file *file, const char __user *ubuf,
 	rc = kstrtou32_from_user(ubuf, count, 0, &nr);
 	if (rc)
 		return rc;
-	guard(mutex)(&psp_lock);
+	guard(mutex)(&fw_lock);
 	list_for_each_entry(dev, &psp_devs, node)
 		psp_fence(dev, PSP_FIRST_ASID + nr);
 	return count;
@@ -409,7 +222,7 @@ static void psp_guests_free(void)
 	struct psp_guest *guest, *next;
 
 	list_for_each_entry_safe(guest, next, &psp_guests, node) {
-		scoped_guard(mutex, &psp_lock)
+		scoped_guard(mutex, &fw_lock)
 			psp_rmp_use(PHYS_PFN(__pa(guest->gctx)),
 				    PSP_PAGE_FIRMWARE);
 		psp_model_free_page(guest->gctx);
@@ -440,7 +253,7 @@ static void psp_device_exit(void)
 	kfree(psp_sev.tio_status);
 	/* What follows is the model's own */
 	psp_dead = false;
-	memset(psp_injects, 0, sizeof(psp_injects));
+	fw_inject_none();
 	psp_guests_free();
 	psp_model_free_page(psp_status_page);
 	psp_cmd_exit();
@@ -453,23 +266,16 @@ static int __init psp_init(void)
 
 	pr_warn("test module, null cipher: protects nothing and nobody\n");
 
-	psp_lines = kvcalloc(PSP_MAX_LOG, PSP_LINE, GFP_KERNEL);
-	if (!psp_lines)
-		return -ENOMEM;
 	psp_faux = faux_device_create(KBUILD_MODNAME, NULL, NULL);
-	if (!psp_faux) {
-		rc = -ENODEV;
-		goto err_free_lines;
-	}
-	rc = tsm_vm_register(&psp_vm_provider);
-	if (rc)
-		goto err_destroy_faux;
-
+	if (!psp_faux)
+		return -ENODEV;
 	psp_debugfs = debugfs_create_dir(KBUILD_MODNAME, NULL);
+	rc = fw_log_init(psp_debugfs, NULL);
+	rc = rc ?: tsm_vm_register(&psp_vm_provider);
+	if (rc)
+		goto err_exit_log;
+
 	debugfs_create_file("state", 0400, psp_debugfs, NULL, &psp_state_fops);
-	debugfs_create_file("log", 0600, psp_debugfs, NULL, &psp_log_fops);
-	debugfs_create_file("inject", 0200, psp_debugfs, NULL,
-			    &psp_inject_fops);
 	debugfs_create_file("raw", 0200, psp_debugfs, NULL, &psp_raw_fops);
 	debugfs_create_file("fence", 0200, psp_debugfs, NULL, &psp_fence_fops);
 
@@ -478,12 +284,11 @@ static int __init psp_init(void)
 		return 0;
 
 	psp_device_exit();
-	debugfs_remove(psp_debugfs);
 	tsm_vm_unregister(&psp_vm_provider);
-err_destroy_faux:
+err_exit_log:
+	debugfs_remove(psp_debugfs);
+	fw_log_exit();
 	faux_device_destroy(psp_faux);
-err_free_lines:
-	kvfree(psp_lines);
 	return rc;
 }
 module_init(psp_init);
@@ -493,8 +298,8 @@ static void __exit psp_exit(void)
 	psp_device_exit();
 	debugfs_remove(psp_debugfs);
 	tsm_vm_unregister(&psp_vm_provider);
+	fw_log_exit();
 	faux_device_destroy(psp_faux);
-	kvfree(psp_lines);
 }
 module_exit(psp_exit);
 

@@ -4,7 +4,7 @@
  *
  * psp_rmp.c	who owns a page
  * psp_buf.c	buffers in pages of the host's, as the commands name them
- * psp_fw.c	what the firmware says to the device, and when
+ * psp_fw.c	what the firmware says to the device, and when (requester.c)
  * psp_cmd.c	commands: layout, objects, states
  * psp_main.c	module, VMs, faults, debugfs
  *
@@ -21,8 +21,9 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
-#include "codec.h"
+#include "fw_log.h"
 #include "psp-inject.h"
+#include "requester.h"
 
 /* Status of a command */
 #define PSP_OK				0x00
@@ -43,8 +44,6 @@
 
 #define PSP_MAX_CMD			0x80
 #define PSP_MAX_PAGES			64
-/* Largest object in the output buffer */
-#define PSP_MAX_OBJECT			(64 * 1024)
 
 /* What TIO_STATUS announces */
 struct psp_sizes {
@@ -86,6 +85,7 @@ struct psp_tdi;
  * @rsp: last response
  * @rsp_size: room in @rsp, what the host's buffer can take
  * @status: PSP_SPDM_REQUEST, or of the command when @done
+ * @broken: status for an exchange that did not come to its end, or PSP_OK
  * @done: the firmware is through
  * @cancelled: the host went on to something else
  */
@@ -103,6 +103,7 @@ struct psp_job {
 	u8 *rsp;
 	size_t rsp_size;
 	u32 status;
+	u32 broken;
 	bool done;
 	bool cancelled;
 };
@@ -117,14 +118,12 @@ enum psp_dev_state { PSP_DEV_CREATED, PSP_DEV_CONNECTED };
  * @device_id: requester ID of function 0
  * @segment: PCIe segment
  * @state: its state
- * @session_id: of the secured session, 0 if there is none
+ * @requester: the session, and the IDE stream of class 0
  * @tc_mask: traffic classes
- * @stream_id: IDE stream of class 0
  * @keys: a key may have been programmed
  * @tdis: struct psp_tdi
  * @job: command that waits for the host
  * @cert: certificate chain, as SPDM has it
- * @cert_len: bytes of it
  */
 struct psp_dev {
 	struct list_head node;
@@ -133,14 +132,12 @@ struct psp_dev {
 	u16 device_id;
 	u8 segment;
 	enum psp_dev_state state;
-	u32 session_id;
+	struct requester requester;
 	u8 tc_mask;
-	u8 stream_id;
 	bool keys;
 	struct list_head tdis;
 	struct psp_job *job;
-	u8 *cert;
-	u32 cert_len;
+	struct requester_object cert;
 };
 
 /**
@@ -158,7 +155,6 @@ struct psp_dev {
  * @guest_id: requester ID in the guest
  * @nonce: of LOCK
  * @report: interface report
- * @report_len: bytes of it
  * @sdte: the guest has written a secure device table entry
  */
 struct psp_tdi {
@@ -174,8 +170,7 @@ struct psp_tdi {
 	u32 asid;
 	u16 guest_id;
 	u8 nonce[TDISP_NONCE_SIZE];
-	u8 *report;
-	u32 report_len;
+	struct requester_object report;
 	bool sdte;
 };
 
@@ -184,14 +179,9 @@ extern struct psp_sizes psp_sizes;
 extern bool psp_no_report;
 extern bool psp_force_silent;
 extern u32 psp_expand_to;
-__printf(1, 2) void psp_violation(const char *fmt, ...);
-__printf(1, 2) void psp_log(const char *fmt, ...);
-u32 psp_refuse(u32 status, const char *why);
 /* ASID of the guest with that context page, 0 if there is none */
 u32 psp_guest_asid(u64 gctx);
 const char *psp_cmd_name(u32 cmd);
-/* Status that is injected here, or PSP_OK */
-u32 psp_injected(u32 cmd);
 
 /* psp_rmp.c */
 enum psp_page_use { PSP_PAGE_FIRMWARE, PSP_PAGE_CONTEXT };
@@ -226,6 +216,8 @@ u32 psp_put_object(const struct psp_job *job, u32 id, const void *data,
 		   u32 len);
 
 /* psp_fw.c */
+void psp_fw_init(struct psp_dev *dev);
+void psp_fw_begin(struct psp_job *job);
 u32 psp_fw_connect(struct psp_job *job);
 u32 psp_fw_disconnect(struct psp_job *job);
 u32 psp_fw_measurements(struct psp_job *job);
@@ -243,7 +235,6 @@ u32 psp_guest_message(struct psp_job *job);
 
 /* psp_cmd.c */
 extern struct list_head psp_devs;
-extern struct mutex psp_lock;
 /* Answers no more */
 extern bool psp_dead;
 void psp_tdi_unbound(struct psp_tdi *tdi);

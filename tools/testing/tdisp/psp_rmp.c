@@ -75,13 +75,13 @@ static void psp_page_check(u64 pfn, struct psp_page *page, const char *when)
 	if (page->asid)
 		return;
 	if (page_count(p) < 2) {
-		psp_violation("%s: page %#llx of the firmware was freed", when,
+		fw_violation("%s: page %#llx of the firmware was freed", when,
 			      pfn);
 		/* Once is enough, and it must not get to anybody else */
 		get_page(p);
 	}
 	if (memcmp(page_address(p), page->copy, PAGE_SIZE)) {
-		psp_violation("%s: the host wrote to page %#llx of the firmware",
+		fw_violation("%s: the host wrote to page %#llx of the firmware",
 			      when, pfn);
 		memcpy(page->copy, page_address(p), PAGE_SIZE);
 	}
@@ -92,7 +92,7 @@ void psp_rmp_verify(const char *when)
 	struct psp_page *page;
 	unsigned long pfn;
 
-	lockdep_assert_held(&psp_lock);
+	lockdep_assert_held(&fw_lock);
 
 	xa_for_each(&psp_rmp, pfn, page)
 		psp_page_check(pfn, page, when);
@@ -133,15 +133,15 @@ static int psp_rmp_update(u64 pfn, u64 gpa, enum pg_level level, u32 asid,
 	int rc;
 
 	if (level != PG_LEVEL_4K || !immutable || !PAGE_ALIGNED(gpa)) {
-		psp_violation("page %#llx: not immutable, or not of 4 KiB", pfn);
+		fw_violation("page %#llx: not immutable, or not of 4 KiB", pfn);
 		return -EFAULT;
 	}
 	if (psp_page(pfn)) {
-		psp_violation("page %#llx is taken already", pfn);
+		fw_violation("page %#llx is taken already", pfn);
 		return -EFAULT;
 	}
 	if (!asid && !pfn_valid(pfn)) {
-		psp_violation("page %#llx is no memory", pfn);
+		fw_violation("page %#llx is no memory", pfn);
 		return -EFAULT;
 	}
 	page = kzalloc_obj(*page);
@@ -173,12 +173,12 @@ int psp_model_make_private(u64 pfn, u64 gpa, enum pg_level level, u32 asid,
 {
 	int rc;
 
-	guard(mutex)(&psp_lock);
-	if (psp_injected(asid ? PSP_RMP_PRIVATE : PSP_RMP_FIRMWARE))
+	guard(mutex)(&fw_lock);
+	if (fw_injected(asid ? PSP_RMP_PRIVATE : PSP_RMP_FIRMWARE))
 		return -EFAULT;
 	rc = psp_rmp_update(pfn, gpa, level, asid, immutable);
 	if (!rc && asid)
-		psp_log("RMP private asid=%u pfn=%#llx gpa=%#llx", asid, pfn,
+		fw_log("RMP private asid=%u pfn=%#llx gpa=%#llx", asid, pfn,
 			gpa);
 	return rc;
 }
@@ -197,24 +197,24 @@ int psp_model_make_shared(u64 pfn, enum pg_level level)
 {
 	struct psp_page *page;
 
-	guard(mutex)(&psp_lock);
+	guard(mutex)(&fw_lock);
 	page = psp_page(pfn);
 	if (!page || level != PG_LEVEL_4K) {
-		psp_violation("page %#llx is the host's already", pfn);
+		fw_violation("page %#llx is the host's already", pfn);
 		return -EFAULT;
 	}
-	if (psp_injected(PSP_RMP_SHARED))
+	if (fw_injected(PSP_RMP_SHARED))
 		return -EFAULT;
 	if (!page->asid) {
-		psp_violation("page %#llx of the firmware made shared", pfn);
+		fw_violation("page %#llx of the firmware made shared", pfn);
 		return -EFAULT;
 	}
 	if (psp_mmio_bound(pfn, page->asid)) {
-		psp_violation("page %#llx of a TDI that is bound made shared",
+		fw_violation("page %#llx of a TDI that is bound made shared",
 			      pfn);
 		return -EFAULT;
 	}
-	psp_log("RMP shared pfn=%#llx", pfn);
+	fw_log("RMP shared pfn=%#llx", pfn);
 	psp_rmp_drop(pfn);
 	return 0;
 }
@@ -224,14 +224,14 @@ static int psp_reclaim(u64 pfn)
 	struct psp_page *page = psp_page(pfn);
 
 	if (!page || page->asid) {
-		psp_violation("reclaim of page %#llx that is not the firmware's",
+		fw_violation("reclaim of page %#llx that is not the firmware's",
 			      pfn);
 		return -EIO;
 	}
 	psp_page_check(pfn, page, "reclaim");
-	if (psp_dead || psp_injected(PSP_PAGE_RECLAIM) ||
+	if (psp_dead || fw_injected(PSP_PAGE_RECLAIM) ||
 	    page->use == PSP_PAGE_CONTEXT) {
-		psp_log("PAGE_RECLAIM %#llx refused", pfn);
+		fw_log("PAGE_RECLAIM %#llx refused", pfn);
 		page->leaked = true;
 		return -EIO;
 	}
@@ -245,7 +245,7 @@ int psp_model_reclaim_pages(unsigned long paddr, unsigned int npages,
 	u64 pfn = PHYS_PFN(paddr);
 	int rc = 0;
 
-	guard(mutex)(&psp_lock);
+	guard(mutex)(&fw_lock);
 	for (; npages && !rc; npages--)
 		rc = psp_reclaim(pfn++);
 	return rc;
@@ -279,7 +279,7 @@ void psp_rmp_exit(void)
 	struct psp_page *page;
 	unsigned long pfn;
 
-	guard(mutex)(&psp_lock);
+	guard(mutex)(&fw_lock);
 	psp_rmp_verify("exit");
 	xa_for_each(&psp_rmp, pfn, page)
 		psp_rmp_drop(pfn);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What firmware says to a device, see requester.h */
 #include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/string.h>
 
 #include "requester.h"
 
@@ -111,24 +114,53 @@ u64 requester_negotiate(struct requester *r)
 	return code;
 }
 
+/* @buf: for all of it, or NULL */
 static u64 req_portions(struct requester *r, u32 function_id,
-			req_portion_fn read, enum requester_part part)
+			req_portion_fn read, enum requester_part part, u8 *buf,
+			u32 *len)
 {
 	struct tdisp_portion portion = {};
 
 	do {
+		u32 offset = portion.offset;
 		struct tdisp_span bytes;
 		u64 code;
 
 		portion.asked = min_t(u32, r->portion, SOFT_MAX_PORTION);
 		if (portion.total)
 			portion.asked = min(portion.asked,
-					    portion.total - portion.offset);
+					    portion.total - offset);
 		code = read(r, function_id, &portion, &bytes);
 		if (code)
 			return code;
 		req_got(r, part, bytes);
+		if (buf)
+			memcpy(buf + offset, bytes.data, bytes.len);
 	} while (portion.offset < portion.total);
+	*len = portion.total;
+	return 0;
+}
+
+static u64 req_object(struct requester *r, u32 function_id, req_portion_fn read,
+		      enum requester_part part, struct requester_object *keep)
+{
+	u8 *buf = NULL;
+	u64 code;
+	u32 len;
+
+	if (keep) {
+		buf = kvmalloc(REQUESTER_MAX_OBJECT, GFP_KERNEL);
+		if (!buf)
+			return SOFT_TSM_CODE_UNSUPPORTED;
+	}
+	code = req_portions(r, function_id, read, part, buf, &len);
+	if (code || !keep) {
+		kvfree(buf);
+		return code;
+	}
+	kvfree(keep->data);
+	keep->data = buf;
+	keep->len = len;
 	return 0;
 }
 
@@ -144,13 +176,13 @@ static u64 req_read_cert(struct requester *r, u32 unused,
 	return code ?: spdm_rsp_certificate(rsp, portion, bytes);
 }
 
-u64 requester_certificates(struct requester *r)
+u64 requester_certificates(struct requester *r, struct requester_object *keep)
 {
-	return req_portions(r, 0, req_read_cert, REQUESTER_CERT);
+	return req_object(r, 0, req_read_cert, REQUESTER_CERT, keep);
 }
 
 /* With the request that it is an answer to */
-u64 requester_measurements(struct requester *r)
+u64 requester_measurements(struct requester *r, struct tdisp_span *meas)
 {
 	size_t len = spdm_req_measurements(r->msg);
 	struct tdisp_span rsp;
@@ -164,6 +196,8 @@ u64 requester_measurements(struct requester *r)
 		return code;
 	rsp.len = used;
 	req_got(r, REQUESTER_MEAS, rsp);
+	if (meas)
+		*meas = rsp;
 	return 0;
 }
 
@@ -291,9 +325,19 @@ static u64 req_read_report(struct requester *r, u32 function_id,
 	return code ?: tdisp_rsp_report(body, portion, bytes);
 }
 
-u64 requester_tdi_report(struct requester *r, u32 function_id)
+u64 requester_tdi_report(struct requester *r, u32 function_id,
+			 struct requester_object *keep)
 {
-	return req_portions(r, function_id, req_read_report, REQUESTER_REPORT);
+	struct tdisp_span report;
+	u64 code;
+
+	code = req_object(r, function_id, req_read_report, REQUESTER_REPORT,
+			  keep);
+	if (code || !keep)
+		return code;
+	report.data = keep->data;
+	report.len = keep->len;
+	return tdisp_report_check(report);
 }
 
 u64 requester_tdi_start(struct requester *r, u32 function_id, const u8 *nonce)

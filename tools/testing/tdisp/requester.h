@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What firmware says to a device, in the order that it has to be said: SPDM,
- * IDE_KM and TDISP, above the codec and below a model of firmware. Whoever has
+ * IDE_KM and TDISP, above the codec and below the models of firmware. Whoever has
  * one carries the messages.
  *
  * All functions return an outcome: 0, or one of SOFT_TSM_CODE_*.
@@ -19,6 +19,19 @@ enum requester_part {
 	REQUESTER_REPORT,
 };
 
+/* Largest object: the codec takes none that is larger */
+#define REQUESTER_MAX_OBJECT	U16_MAX
+
+/**
+ * struct requester_object - What a device has told, as a whole
+ * @data: allocated with kvmalloc(), NULL before
+ * @len: bytes of it
+ */
+struct requester_object {
+	u8 *data;
+	u32 len;
+};
+
 /**
  * struct requester - One end of the session with a device
  * @exchange: carry @len bytes of @msg to the device: 0 and its response, or
@@ -26,6 +39,7 @@ enum requester_part {
  * @sent: Optional. The @len bytes of @msg are about to be sent, and are part of
  *	  something
  * @got: Optional. @bytes, in the last response, are part of something
+ * @job: for @exchange, what it is done for
  * @msg: SOFT_MAX_REQ bytes for a request
  * @session_id: of the session, 0 if there is none
  * @req_session_id: this end's half of it
@@ -38,6 +52,7 @@ struct requester {
 	void (*sent)(struct requester *r, enum requester_part part, size_t len);
 	void (*got)(struct requester *r, enum requester_part part,
 		    struct tdisp_span bytes);
+	void *job;
 	u8 *msg;
 	u32 session_id;
 	u16 req_session_id;
@@ -46,8 +61,10 @@ struct requester {
 };
 
 u64 requester_negotiate(struct requester *r);
-u64 requester_certificates(struct requester *r);
-u64 requester_measurements(struct requester *r);
+/* @keep takes the place of what it had, may be NULL: @got has the pieces */
+u64 requester_certificates(struct requester *r, struct requester_object *keep);
+/* @meas is valid up to the next message, may be NULL */
+u64 requester_measurements(struct requester *r, struct tdisp_span *meas);
 u64 requester_open(struct requester *r);
 u64 requester_close(struct requester *r);
 /* @object: IDE_KM_KEY_PROG, IDE_KM_K_SET_GO or IDE_KM_K_SET_STOP, of @key_set */
@@ -56,7 +73,9 @@ u64 requester_tdi_version(struct requester *r, u32 function_id);
 u64 requester_tdi_state(struct requester *r, u32 function_id, u8 *state);
 u64 requester_tdi_lock(struct requester *r, u32 function_id, u16 flags,
 		       u64 mmio_offset, u8 *nonce);
-u64 requester_tdi_report(struct requester *r, u32 function_id);
+/* @keep as above, and is looked at then: is it a report? */
+u64 requester_tdi_report(struct requester *r, u32 function_id,
+			 struct requester_object *keep);
 u64 requester_tdi_start(struct requester *r, u32 function_id, const u8 *nonce);
 u64 requester_tdi_stop(struct requester *r, u32 function_id);
 

@@ -51,13 +51,13 @@ static u64 get_pdev(u64 pa, struct rmm_pdev **found)
 		if (pdev->pa != pa)
 			continue;
 		if (pdev->held) {
-			rmm_violation("call of a PDEV that is not finished");
+			fw_violation("call of a PDEV that is not finished");
 			return RMM_INPUT;
 		}
 		*found = pdev;
 		return RMM_SUCCESS;
 	}
-	return rmm_refuse(RMM_INPUT, "no such PDEV");
+	return fw_refuse(RMM_INPUT, "no such PDEV");
 }
 
 /* (rd, pdev, vdev): the realm has to match first, then the device */
@@ -69,17 +69,17 @@ static u64 get_vdev(const u64 *x, u64 other_realm, struct rmm_vdev **found)
 		if (vdev->pa != x[3])
 			continue;
 		if (vdev->held) {
-			rmm_violation("call of a VDEV that is not finished");
+			fw_violation("call of a VDEV that is not finished");
 			return RMM_INPUT;
 		}
 		if (vdev->rd != x[1])
-			return rmm_refuse(other_realm, "another realm");
+			return fw_refuse(other_realm, "another realm");
 		if (vdev->pdev->pa != x[2])
-			return rmm_refuse(RMM_DEVICE, "another device");
+			return fw_refuse(RMM_DEVICE, "another device");
 		*found = vdev;
 		return RMM_SUCCESS;
 	}
-	return rmm_refuse(RMM_INPUT, "no such VDEV");
+	return fw_refuse(RMM_INPUT, "no such VDEV");
 }
 
 static u64 cmd_version(u64 *x)
@@ -125,14 +125,14 @@ static u64 cmd_delegate(u64 *x)
 	u64 top, at;
 
 	if (!range_valid(x[1], x[2]))
-		return rmm_refuse(RMM_INPUT, "range");
+		return fw_refuse(RMM_INPUT, "range");
 	top = range_end(x);
 	for (at = x[1]; at < top; at += PAGE_SIZE)
 		if (rmm_gran_state(at) != G_HOST ||
 		    rmm_gran_add(at, G_DELEGATED))
 			break;
 	if (at == x[1])
-		return rmm_refuse(RMM_INPUT, "not the host's");
+		return fw_refuse(RMM_INPUT, "not the host's");
 	x[1] = at;
 	return RMM_SUCCESS;
 }
@@ -142,7 +142,7 @@ static u64 cmd_undelegate(u64 *x)
 	u64 top, at;
 
 	if (!range_valid(x[1], x[2]))
-		return rmm_refuse(RMM_INPUT, "range");
+		return fw_refuse(RMM_INPUT, "range");
 	top = range_end(x);
 	for (at = x[1]; at < top; at += PAGE_SIZE) {
 		if (rmm_gran_state(at) != G_DELEGATED)
@@ -150,7 +150,7 @@ static u64 cmd_undelegate(u64 *x)
 		rmm_gran_del(at);
 	}
 	if (at == x[1])
-		return rmm_refuse(RMM_INPUT, "not delegated, or in use");
+		return fw_refuse(RMM_INPUT, "not delegated, or in use");
 	x[1] = at;
 	return RMM_SUCCESS;
 }
@@ -206,7 +206,7 @@ static u64 pdev_params(const u8 *p, struct rmm_pdev *pdev)
 	pdev->category = flags >> 1 & 3;
 	if (flags & ~7ULL || pdev->category > CATEGORY_ON_CHIP || hash > 2 ||
 	    order > MAX_VDEVS_ORDER || pdev->rid_base >= pdev->rid_top)
-		return rmm_refuse(RMM_INPUT, "parameters");
+		return fw_refuse(RMM_INPUT, "parameters");
 	pdev->max_vdevs = (1 << order) - 1;
 	return RMM_SUCCESS;
 }
@@ -218,14 +218,14 @@ static u64 cmd_pdev_create(u64 *x)
 	u64 status;
 
 	if (rmm_gran_state(x[1]) != G_DELEGATED || !params)
-		return rmm_refuse(RMM_INPUT, "granule");
+		return fw_refuse(RMM_INPUT, "granule");
 	pdev = kvzalloc_obj(*pdev);
 	if (!pdev)
 		return RMM_BUSY;
 	status = pdev_params(params, pdev);
 	list_for_each_entry(other, &rmm_pdevs, node)
 		if (!status && other->routing_id == pdev->routing_id)
-			status = rmm_refuse(RMM_INPUT, "routing ID is taken");
+			status = fw_refuse(RMM_INPUT, "routing ID is taken");
 	if (status) {
 		kvfree(pdev);
 		return status;
@@ -251,7 +251,7 @@ static u64 cmd_pdev_get_state(u64 *x)
 static void pdev_complete(struct rmm_pdev *pdev, u64 code)
 {
 	if (code) {
-		rmm_log("  device: code %#llx", code);
+		fw_log("  device: code %#llx", code);
 		pdev->state = P_ERROR;
 		pdev->comm = COMM_ERROR;
 		return;
@@ -281,12 +281,12 @@ static u64 cmd_pdev_communicate(u64 *x)
 	bool done;
 
 	if (!rmm_host_page(x[2]))
-		return rmm_refuse(RMM_INPUT, "communication data");
+		return fw_refuse(RMM_INPUT, "communication data");
 	status = get_pdev(x[1], &pdev);
 	if (status)
 		return status;
 	if (pdev->comm == COMM_IDLE || pdev->comm == COMM_ERROR)
-		return rmm_refuse(RMM_DEVICE, "nothing to say");
+		return fw_refuse(RMM_DEVICE, "nothing to say");
 	status = rmm_communicate(pdev, NULL, x[2], rmm_run_pdev, &done, &code);
 	if (status)
 		return status;
@@ -313,18 +313,18 @@ static u64 cmd_pdev_set_pubkey(u64 *x)
 	u8 algo;
 
 	if (!params)
-		return rmm_refuse(RMM_INPUT, "parameters");
+		return fw_refuse(RMM_INPUT, "parameters");
 	algo = params[0x810];
 	len = get_unaligned_le64(params + 0x800);
 	if (algo >= ARRAY_SIZE(sizes) || len != sizes[algo])
-		return rmm_refuse(RMM_INPUT, "key");
+		return fw_refuse(RMM_INPUT, "key");
 	status = get_pdev(x[1], &pdev);
 	if (status)
 		return status;
 	if (pdev->state != P_NEEDS_KEY)
-		return rmm_refuse(RMM_DEVICE, "no key wanted");
+		return fw_refuse(RMM_DEVICE, "no key wanted");
 	if (!cert_has(pdev, params, len))
-		rmm_violation("a key that is not in the device's certificates");
+		fw_violation("a key that is not in the device's certificates");
 	pdev->state = P_HAS_KEY;
 	pdev->comm = COMM_PENDING;
 	return RMM_SUCCESS;
@@ -338,7 +338,7 @@ static u64 cmd_pdev_stop(u64 *x)
 	if (status)
 		return status;
 	if (pdev->comm != COMM_IDLE || pdev->nr_vdevs || pdev->stream)
-		return rmm_refuse(RMM_DEVICE, "exchange, VDEV or stream");
+		return fw_refuse(RMM_DEVICE, "exchange, VDEV or stream");
 	pdev->op = POP_STOP;
 	pdev->comm = COMM_PENDING;
 	return RMM_SUCCESS;
@@ -361,7 +361,7 @@ static u64 cmd_pdev_abort(u64 *x)
 	if (status)
 		return status;
 	if (pdev->comm == COMM_IDLE)
-		return rmm_refuse(RMM_DEVICE, "nothing to abort");
+		return fw_refuse(RMM_DEVICE, "nothing to abort");
 	if (pdev->job && !pdev->job->vdev)
 		rmm_job_cancel(pdev);
 	if (pdev->stream)
@@ -381,7 +381,7 @@ static u64 cmd_pdev_destroy(u64 *x)
 	if (status)
 		return status;
 	if (pdev->state != P_STOPPED)
-		return rmm_refuse(RMM_DEVICE, "not stopped");
+		return fw_refuse(RMM_DEVICE, "not stopped");
 	return rmm_op_start(x, &pdev->mem, &pdev->held, true, pdev_destroyed,
 			    pdev_undo, pdev);
 }
@@ -411,14 +411,14 @@ static u64 cmd_stream_connect(u64 *x)
 
 	if (!params || get_unaligned_le64(params) || params[8] != 1 ||
 	    get_unaligned_le64(params + 0x28) > 16)
-		return rmm_refuse(RMM_INPUT, "parameters");
+		return fw_refuse(RMM_INPUT, "parameters");
 	status = get_pdev(get_unaligned_le64(params + 0x10), &ep);
 	status = status ?: get_pdev(get_unaligned_le64(params + 0x18), &rp);
 	if (status)
 		return status;
 	if (ep->category != CATEGORY_OFF_CHIP || rp->category != CATEGORY_RP ||
 	    !end_free(ep) || !end_free(rp) || ep->stream || rp->stream)
-		return rmm_refuse(RMM_INPUT, "ends of the stream");
+		return fw_refuse(RMM_INPUT, "ends of the stream");
 
 	stream = kzalloc_obj(*stream);
 	if (!stream)
@@ -451,11 +451,11 @@ static u64 get_stream(const u64 *x, struct rmm_stream **found)
 		if (stream->handle != x[3])
 			continue;
 		if (stream->ep->pa != x[1] || stream->rp->pa != x[2])
-			return rmm_refuse(RMM_INPUT, "ends of the stream");
+			return fw_refuse(RMM_INPUT, "ends of the stream");
 		*found = stream;
 		return RMM_SUCCESS;
 	}
-	return rmm_refuse(RMM_INPUT, "no such stream");
+	return fw_refuse(RMM_INPUT, "no such stream");
 }
 
 static u64 cmd_stream_complete(u64 *x)
@@ -468,10 +468,10 @@ static u64 cmd_stream_complete(u64 *x)
 	if (stream->state == S_CONNECTED ||
 	    stream->ep->op != POP_STREAM_COMPLETE ||
 	    stream->rp->op != POP_STREAM_COMPLETE)
-		return rmm_refuse(RMM_DEVICE, "nothing to complete");
+		return fw_refuse(RMM_DEVICE, "nothing to complete");
 	if (stream->ep->state != P_READY || stream->rp->state != P_READY ||
 	    stream->ep->comm != COMM_IDLE || stream->rp->comm != COMM_IDLE)
-		return rmm_refuse(RMM_INPUT, "not ready");
+		return fw_refuse(RMM_INPUT, "not ready");
 	stream->ep->op = POP_NONE;
 	stream->rp->op = POP_NONE;
 	stream->refreshed |= stream->state == S_REFRESHING;
@@ -492,9 +492,9 @@ static u64 stream_change(const u64 *x, enum rmm_sstate state, enum rmm_pop op)
 		return status;
 	if (stream->state != S_CONNECTED || !end_free(stream->ep) ||
 	    !end_free(stream->rp))
-		return rmm_refuse(RMM_DEVICE, "stream is not free");
+		return fw_refuse(RMM_DEVICE, "stream is not free");
 	if (state == S_DISCONNECTING && stream->ep->nr_vdevs)
-		return rmm_refuse(RMM_DEVICE, "endpoint has VDEVs");
+		return fw_refuse(RMM_DEVICE, "endpoint has VDEVs");
 	stream_start(stream, state, op);
 	return RMM_SUCCESS;
 }
@@ -548,13 +548,13 @@ static u64 vdev_params(const u8 *p, struct rmm_vdev *vdev)
 	vdev->vdev_id = get_unaligned_le64(p + 0x08);
 	vdev->tdi_id = get_unaligned_le64(p + 0x10);
 	if (get_unaligned_le64(p) || get_unaligned_le64(p + 0x30) > 8)
-		return rmm_refuse(RMM_INPUT, "parameters");
+		return fw_refuse(RMM_INPUT, "parameters");
 	vdev->nr_ranges = get_unaligned_le64(p + 0x30);
 	for (u32 i = 0; i < vdev->nr_ranges; i++) {
 		vdev->ranges[i][0] = get_unaligned_le64(p + 0x200 + 16 * i);
 		vdev->ranges[i][1] = get_unaligned_le64(p + 0x208 + 16 * i);
 		if (!range_valid(vdev->ranges[i][0], vdev->ranges[i][1]))
-			return rmm_refuse(RMM_INPUT, "address ranges");
+			return fw_refuse(RMM_INPUT, "address ranges");
 	}
 	return RMM_SUCCESS;
 }
@@ -565,20 +565,20 @@ static u64 vdev_check(const struct rmm_vdev *vdev, const struct rmm_pdev *pdev)
 
 	if (pdev->state != P_READY || pdev->category == CATEGORY_RP ||
 	    pdev->nr_vdevs >= pdev->max_vdevs)
-		return rmm_refuse(RMM_DEVICE, "PDEV takes no VDEV");
+		return fw_refuse(RMM_DEVICE, "PDEV takes no VDEV");
 	if (!rmm_da)
-		return rmm_refuse(RMM_REALM, "realm without devices");
+		return fw_refuse(RMM_REALM, "realm without devices");
 	list_for_each_entry(other, &rmm_vdevs, node)
 		if (other->tdi_id == vdev->tdi_id ||
 		    (other->rd == vdev->rd && other->vdev_id == vdev->vdev_id))
-			return rmm_refuse(RMM_INPUT, "IDs are taken");
+			return fw_refuse(RMM_INPUT, "IDs are taken");
 	if (vdev->tdi_id < pdev->rid_base || vdev->tdi_id >= pdev->rid_top)
-		return rmm_refuse(RMM_INPUT, "not of this device");
+		return fw_refuse(RMM_INPUT, "not of this device");
 	if (pdev->category == CATEGORY_OFF_CHIP &&
 	    (!pdev->stream || pdev->stream->state != S_CONNECTED))
-		return rmm_refuse(RMM_INPUT, "no stream");
+		return fw_refuse(RMM_INPUT, "no stream");
 	if (rmm_no_st)
-		return rmm_refuse(RMM_INPUT, "no stream table");
+		return fw_refuse(RMM_INPUT, "no stream table");
 	return RMM_SUCCESS;
 }
 
@@ -591,7 +591,7 @@ static u64 cmd_vdev_create(u64 *x)
 
 	if (!rmm_is_realm(x[1]) || rmm_gran_state(x[3]) != G_DELEGATED ||
 	    !params)
-		return rmm_refuse(RMM_INPUT, "granules");
+		return fw_refuse(RMM_INPUT, "granules");
 	status = get_pdev(x[2], &pdev);
 	if (status)
 		return status;
@@ -645,7 +645,7 @@ static bool vdev_key_step(struct rmm_vdev *vdev)
 static void vdev_complete(struct rmm_vdev *vdev, u64 code)
 {
 	if (code) {
-		rmm_log("  device: code %#llx", code);
+		fw_log("  device: code %#llx", code);
 		vdev->state = V_ERROR;
 		vdev->comm = COMM_ERROR;
 		vdev->op = VOP_NONE;
@@ -679,17 +679,17 @@ static u64 cmd_vdev_communicate(u64 *x)
 	bool done;
 
 	if (!rmm_host_page(x[4]))
-		return rmm_refuse(RMM_INPUT, "communication data");
+		return fw_refuse(RMM_INPUT, "communication data");
 	status = get_vdev(x, RMM_INPUT, &vdev);
 	if (status)
 		return status;
 	/* TF-RMM has ERROR here, too, and nothing else makes sense */
 	if (vdev->comm == COMM_IDLE || vdev->comm == COMM_ERROR)
-		return rmm_refuse(RMM_DEVICE, "nothing to say");
+		return fw_refuse(RMM_DEVICE, "nothing to say");
 	stream = vdev->pdev->stream;
 	if (stream && ((vdev->state == V_KEY_REFRESH && !stream->refreshed) ||
 		       (vdev->state == V_KEY_PURGE && !stream->purged)))
-		return rmm_refuse(RMM_DEVICE, "keys of the stream");
+		return fw_refuse(RMM_DEVICE, "keys of the stream");
 	status = rmm_communicate(vdev->pdev, vdev, x[4], rmm_run_vdev, &done,
 				 &code);
 	if (status)
@@ -708,7 +708,7 @@ static u64 vdev_start(u64 *x, u32 states, enum rmm_vop op)
 	if (status)
 		return status;
 	if (!(states & BIT(vdev->state)) || vdev->comm != COMM_IDLE)
-		return rmm_refuse(RMM_DEVICE, "state of the VDEV");
+		return fw_refuse(RMM_DEVICE, "state of the VDEV");
 	vdev->op = op;
 	vdev->comm = COMM_PENDING;
 	return RMM_SUCCESS;
@@ -734,7 +734,7 @@ static u64 cmd_vdev_measurements(u64 *x)
 	const u8 *params = rmm_host_page(x[4]);
 
 	if (!params || get_unaligned_le64(params))
-		return rmm_refuse(RMM_INPUT, "parameters");
+		return fw_refuse(RMM_INPUT, "parameters");
 	return vdev_start(x, ~0U, VOP_MEAS);
 }
 
@@ -748,11 +748,11 @@ static u64 cmd_vdev_unlock(u64 *x)
 	if (status)
 		return status;
 	if (!(states & BIT(vdev->state)) || vdev->comm != COMM_IDLE)
-		return rmm_refuse(RMM_DEVICE, "state of the VDEV");
+		return fw_refuse(RMM_DEVICE, "state of the VDEV");
 	mapped = rmm_mapped(vdev);
 	if (mapped) {
 		x[1] = mapped;
-		return rmm_refuse(RMM_GRANULE, "MMIO is mapped");
+		return fw_refuse(RMM_GRANULE, "MMIO is mapped");
 	}
 	return vdev_start(x, states, VOP_UNLOCK);
 }
@@ -765,7 +765,7 @@ static u64 cmd_vdev_abort(u64 *x)
 	if (status)
 		return status;
 	if (vdev->comm == COMM_IDLE)
-		return rmm_refuse(RMM_DEVICE, "nothing to abort");
+		return fw_refuse(RMM_DEVICE, "nothing to abort");
 	if (vdev->pdev->job && vdev->pdev->job->vdev == vdev)
 		rmm_job_cancel(vdev->pdev);
 	vdev->state = V_ERROR;
@@ -786,7 +786,7 @@ static u64 cmd_vdev_destroy(u64 *x)
 		states |= BIT(V_ERROR);
 	if (!(states & BIT(vdev->state)) || vdev->comm == COMM_ACTIVE ||
 	    vdev->comm == COMM_ERROR || rmm_mapped(vdev))
-		return rmm_refuse(RMM_DEVICE, "state of the VDEV");
+		return fw_refuse(RMM_DEVICE, "state of the VDEV");
 	return rmm_op_start(x, &vdev->mem, &vdev->held, true, vdev_destroyed,
 			    vdev_undo, vdev);
 }
@@ -809,26 +809,24 @@ static u64 cmd_rtt_dev_map(u64 *x)
 		if (v->pa == x[2] && v->rd == x[1])
 			vdev = v;
 	if (!vdev || !range_valid(base, top) || !PAGE_ALIGNED(pa))
-		return rmm_refuse(RMM_INPUT, "VDEV, or range");
+		return fw_refuse(RMM_INPUT, "VDEV, or range");
 	if (rmm_range_max)
 		top = min(top, base + (u64)rmm_range_max * PAGE_SIZE);
 	for (; base < top; base += PAGE_SIZE, pa += PAGE_SIZE) {
 		struct rmm_gran *gran = rmm_gran(pa);
 
 		if (rmm_find_ipa(x[1], base) || !gran ||
-		    gran->state != G_DELEGATED || !vdev_has(vdev, pa))
+		    gran->state != G_DELEGATED || !vdev_has(vdev, pa) ||
+		    rmm_gran_map(pa, vdev, base))
 			break;
-		gran->state = G_DEV;
-		gran->vdev = vdev;
-		gran->ipa = base;
 	}
 	if (base != x[3]) {
 		x[1] = base;
 		return RMM_SUCCESS;
 	}
 	if (rmm_find_ipa(x[1], base))
-		return rmm_refuse(RMM_RTT | 3 << 8, "IPA is in use");
-	return rmm_refuse(RMM_INPUT, "granule");
+		return fw_refuse(RMM_RTT | 3 << 8, "IPA is in use");
+	return fw_refuse(RMM_INPUT, "granule");
 }
 
 /* (rd, base, top, flags, list), x1 is how far it got */
@@ -837,7 +835,7 @@ static u64 cmd_rtt_dev_unmap(u64 *x)
 	u64 base = x[2], top = x[3];
 
 	if (!rmm_is_realm(x[1]) || !range_valid(base, top))
-		return rmm_refuse(RMM_INPUT, "realm, or range");
+		return fw_refuse(RMM_INPUT, "realm, or range");
 	if (rmm_range_max)
 		top = min(top, base + (u64)rmm_range_max * PAGE_SIZE);
 	for (; base < top; base += PAGE_SIZE) {
@@ -845,11 +843,10 @@ static u64 cmd_rtt_dev_unmap(u64 *x)
 
 		if (!pa)
 			break;
-		rmm_gran(pa)->vdev = NULL;
-		rmm_gran_set(pa, G_DELEGATED);
+		rmm_gran_unmap(pa);
 	}
 	if (base == x[2])
-		return rmm_refuse(RMM_RTT | 3 << 8, "nothing is mapped");
+		return fw_refuse(RMM_RTT | 3 << 8, "nothing is mapped");
 	x[1] = base;
 	return RMM_SUCCESS;
 }
@@ -953,22 +950,22 @@ void rmm_call(u64 *x)
 	char buf[96];
 	u64 status;
 
-	guard(mutex)(&rmm_lock);
+	guard(mutex)(&fw_lock);
 	memcpy(args, x + 1, sizeof(args));
 	desc = (x[0] & ~0xffffULL) == RMM_FID(0) ? rmm_desc(x[0] & 0xffff) :
 						   NULL;
 	if (!desc) {
-		rmm_violation("call %#llx is unknown", x[0]);
+		fw_violation("call %#llx is unknown", x[0]);
 		x[0] = RMM_NOT_SUPPORTED;
 		return;
 	}
 	rmm_gran_verify(desc->name);
 	for (int i = strlen(desc->spec); i < RMM_NR_ARGS; i++)
 		if (args[i])
-			rmm_violation("%s: argument %d is %#llx", desc->name,
+			fw_violation("%s: argument %d is %#llx", desc->name,
 				      i + 1, args[i]);
 
-	status = rmm_injected(desc->cmd);
+	status = fw_injected(desc->cmd);
 	if (status) {
 		rmm_log_call(desc->name, desc->spec, args, status, " injected");
 		x[0] = status;
@@ -1029,7 +1026,7 @@ int rmm_raw(u32 cmd, u64 arg, u64 page)
 
 	if (!desc)
 		return -ENODEV;
-	scoped_guard(mutex, &rmm_lock) {
+	scoped_guard(mutex, &fw_lock) {
 		if (list_empty(&rmm_pdevs) || list_empty(&rmm_vdevs))
 			return -ENODEV;
 		for (int i = 0; desc->spec[i]; i++) {
@@ -1049,7 +1046,7 @@ void rmm_cmd_exit(void)
 	struct rmm_pdev *pdev, *next_pdev;
 	struct rmm_vdev *vdev, *next_vdev;
 
-	guard(mutex)(&rmm_lock);
+	guard(mutex)(&fw_lock);
 	list_for_each_entry(pdev, &rmm_pdevs, node)
 		rmm_job_cancel(pdev);
 	list_for_each_entry_safe(stream, next_stream, &rmm_streams, node)

@@ -74,6 +74,18 @@ static void rmm_sent(struct requester *r, enum requester_part part, size_t len)
 	job->req_cache[1] = len;
 }
 
+/* More of the object than any host keeps, until it gives up */
+static void rmm_got_more(struct rmm_job *job)
+{
+	while (!job->cancelled) {
+		rmm_yield(job);
+		job->flags = RSP_CACHE;
+		job->rsp_cache[0] = 0;
+		job->rsp_cache[1] = sizeof(job->rsp);
+	}
+	job->flags = 0;
+}
+
 static void rmm_got(struct requester *r, enum requester_part part,
 		    struct tdisp_span bytes)
 {
@@ -83,6 +95,8 @@ static void rmm_got(struct requester *r, enum requester_part part,
 	job->flags |= RSP_CACHE | rmm_reset(job, part);
 	job->rsp_cache[0] = bytes.data - job->rsp;
 	job->rsp_cache[1] = bytes.len;
+	if (rmm_endless == (int)part)
+		rmm_got_more(job);
 	if (part == REQUESTER_CERT &&
 	    bytes.len <= sizeof(pdev->cert) - pdev->cert_len) {
 		memcpy(pdev->cert + pdev->cert_len, bytes.data, bytes.len);
@@ -223,7 +237,7 @@ static u64 rmm_enter(struct rmm_job *job, const u8 *data, const u8 *rsp)
 	bool is_response = status != ENTER_NONE;
 
 	if (job->expects != is_response)
-		return rmm_refuse(RMM_INPUT, "response, or none, at the wrong time");
+		return fw_refuse(RMM_INPUT, "response, or none, at the wrong time");
 	job->enter = status;
 	job->rsp_len = get_unaligned_le64(data + ENTER_RSP_LEN);
 	if (status == ENTER_RESPONSE)
@@ -242,14 +256,14 @@ u64 rmm_communicate(struct rmm_pdev *pdev, struct rmm_vdev *vdev, u64 data_pa,
 
 	*done = false;
 	if (!data)
-		return rmm_refuse(RMM_INPUT, "communication data");
+		return fw_refuse(RMM_INPUT, "communication data");
 	req = rmm_host_page(get_unaligned_le64(data + ENTER_REQ));
 	rsp = rmm_host_page(get_unaligned_le64(data + ENTER_RSP));
 	status = get_unaligned_le64(data + ENTER_STATUS);
 	if (!req || !rsp || req == rsp || req == data || rsp == data ||
 	    status > ENTER_ERROR ||
 	    get_unaligned_le64(data + ENTER_RSP_LEN) > PAGE_SIZE)
-		return rmm_refuse(RMM_INPUT, "communication buffers");
+		return fw_refuse(RMM_INPUT, "communication buffers");
 	/* One exchange at a time with a device */
 	if (job && job->vdev != vdev)
 		return RMM_BUSY;
@@ -260,7 +274,7 @@ u64 rmm_communicate(struct rmm_pdev *pdev, struct rmm_vdev *vdev, u64 data_pa,
 			return status;
 	} else {
 		if (status != ENTER_NONE)
-			return rmm_refuse(RMM_INPUT, "response to nothing");
+			return fw_refuse(RMM_INPUT, "response to nothing");
 		job = rmm_job_start(pdev, vdev, run);
 		if (!job)
 			return RMM_BUSY;
@@ -391,7 +405,7 @@ static u64 rmm_identify(struct rmm_job *job)
 		return 0;
 	pdev->cert_len = 0;
 	code = requester_negotiate(&pdev->req);
-	return code ?: requester_certificates(&pdev->req);
+	return code ?: requester_certificates(&pdev->req, NULL);
 }
 
 u64 rmm_run_pdev(struct rmm_job *job)
@@ -471,9 +485,9 @@ u64 rmm_run_vdev(struct rmm_job *job)
 	case VOP_START:
 		return requester_tdi_start(r, vdev->tdi_id, vdev->nonce);
 	case VOP_MEAS:
-		return requester_measurements(r);
+		return requester_measurements(r, NULL);
 	case VOP_REPORT:
-		return requester_tdi_report(r, vdev->tdi_id);
+		return requester_tdi_report(r, vdev->tdi_id, NULL);
 	default:
 		return 0;
 	}

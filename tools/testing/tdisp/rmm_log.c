@@ -6,19 +6,13 @@
 #include <linux/array_size.h>
 #include <linux/lockdep.h>
 #include <linux/mm.h>
-#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/sprintf.h>
-#include <linux/stdarg.h>
 
 #include "rmm_model.h"
 
-#define RMM_MAX_LINES	8192
 #define RMM_LINE	160
 #define RMM_MAX_SYMS	1024
-
-static char (*rmm_lines)[RMM_LINE];
-static u32 rmm_nr_lines;
 
 static struct {
 	u64 val;
@@ -30,43 +24,19 @@ static u32 rmm_nr_syms;
 
 int rmm_log_init(void)
 {
-	rmm_lines = kvcalloc(RMM_MAX_LINES, RMM_LINE, GFP_KERNEL);
 	rmm_syms = kvcalloc(RMM_MAX_SYMS, sizeof(*rmm_syms), GFP_KERNEL);
-	if (rmm_lines && rmm_syms)
-		return 0;
-	rmm_log_exit();
-	return -ENOMEM;
+	return rmm_syms ? 0 : -ENOMEM;
 }
 
 void rmm_log_exit(void)
 {
 	kvfree(rmm_syms);
-	kvfree(rmm_lines);
 }
 
-/* Counts begin anew, too */
-void rmm_log_clear(void)
+/* Counts begin anew */
+void rmm_log_emptied(void)
 {
-	rmm_nr_lines = 0;
 	rmm_nr_syms = 0;
-}
-
-void rmm_log_show(struct seq_file *s)
-{
-	for (u32 i = 0; i < rmm_nr_lines; i++)
-		seq_printf(s, "%s\n", rmm_lines[i]);
-}
-
-/* With rmm_lock held, or while the holder waits */
-void rmm_log(const char *fmt, ...)
-{
-	va_list args;
-
-	if (rmm_nr_lines == RMM_MAX_LINES)
-		return;
-	va_start(args, fmt);
-	vscnprintf(rmm_lines[rmm_nr_lines++], RMM_LINE, fmt, args);
-	va_end(args);
 }
 
 const char *rmm_status_name(u64 status)
@@ -148,7 +118,7 @@ void rmm_log_call(const char *name, const char *spec, const u64 *args,
 	char line[RMM_LINE];
 	int n;
 
-	lockdep_assert_held(&rmm_lock);
+	lockdep_assert_held(&fw_lock);
 
 	n = scnprintf(line, sizeof(line), "%s(", name);
 	for (int i = 0; spec[i]; i++) {
@@ -156,5 +126,5 @@ void rmm_log_call(const char *name, const char *spec, const u64 *args,
 			       i ? ", " : "");
 		n += rmm_arg(line + n, sizeof(line) - n, spec, i, args);
 	}
-	rmm_log("%s) %s%s", line, rmm_status_name(result), more);
+	fw_log("%s) %s%s", line, rmm_status_name(result), more);
 }

@@ -11,23 +11,21 @@
 #include <linux/device/faux.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
+#include <linux/ktime.h>
 #include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pci.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
-#include <linux/stdarg.h>
 #include <linux/string.h>
 #include <linux/tsm-vm.h>
 #include <linux/uaccess.h>
+#include <trace/events/tsm.h>
 
+#include "fw_vm.h"
 #include "rmm_model.h"
 #include "../../../drivers/virt/coco/arm-cca-host/cca.h"
-
-#define RMM_MAX_INJECT	8
-
-/* All of it is protected by that, but for what is in a work item meanwhile */
-DEFINE_MUTEX(rmm_lock);
 
 uint rmm_variant = RMM_2_0_BET1;
 module_param_named(variant, rmm_variant, uint, 0444);
@@ -52,6 +50,10 @@ MODULE_PARM_DESC(range_max, "Granules that a call for a range gets to, 0 for all
 uint rmm_comm_style;
 module_param_named(comm_style, rmm_comm_style, uint, 0644);
 MODULE_PARM_DESC(comm_style, "1 to cache alone, 2 to wait, 4 for MULTI");
+
+int rmm_endless = -1;
+module_param_named(endless, rmm_endless, int, 0644);
+MODULE_PARM_DESC(endless, "An object that has no end, 0 to 3, -1 for none");
 
 bool rmm_krou;
 module_param_named(krou, rmm_krou, bool, 0644);
@@ -81,6 +83,7 @@ struct rmm_realm {
  * struct rmm_kvm_map - MMIO that KVM has mapped
  * @node: in rmm_kvm_maps
  * @kvm: of the realm
+ * @vdev: of whom
  * @gpa: where
  * @pa: what
  * @size: how much
@@ -88,30 +91,13 @@ struct rmm_realm {
 struct rmm_kvm_map {
 	struct list_head node;
 	struct kvm *kvm;
-	u64 gpa, pa, size;
-};
-
-/**
- * struct rmm_inject - Statuses that are injected
- * @cmd: for this call
- * @status: the status
- * @skip: calls that pass before that
- * @count: how many, 0 ends it
- */
-struct rmm_inject {
-	u32 cmd;
-	u32 status;
-	u32 skip;
-	u32 count;
+	u64 vdev, gpa, pa, size;
 };
 
 static LIST_HEAD(rmm_realms);
 static LIST_HEAD(rmm_kvm_maps);
 /* For the list of what KVM has mapped; RMI calls are made with it held */
 static DEFINE_MUTEX(rmm_kvm_lock);
-static struct rmm_inject rmm_injects[RMM_MAX_INJECT];
-static u32 rmm_violations;
-static u32 rmm_refused;
 
 static struct faux_device *rmm_faux;
 static struct dentry *rmm_debugfs;
@@ -128,48 +114,6 @@ bool rmi_may_assume(void)
 	return true;
 }
 
-/* The driver has done what it must not do, ever */
-void rmm_violation(const char *fmt, ...)
-{
-	struct va_format vaf;
-	va_list args;
-
-	va_start(args, fmt);
-	vaf.fmt = fmt;
-	vaf.va = &args;
-	pr_err("violation: %pV\n", &vaf);
-	rmm_log("VIOLATION %pV", &vaf);
-	va_end(args);
-	rmm_violations++;
-}
-
-/* The driver wants what is not possible in this state */
-u64 rmm_refuse(u64 status, const char *why)
-{
-	rmm_log("  refused: %s", why);
-	rmm_refused++;
-	return status;
-}
-
-u64 rmm_injected(u32 cmd)
-{
-	lockdep_assert_held(&rmm_lock);
-
-	for (int i = 0; i < RMM_MAX_INJECT; i++) {
-		struct rmm_inject *inject = &rmm_injects[i];
-
-		if (inject->cmd != cmd || !inject->count)
-			continue;
-		if (inject->skip) {
-			inject->skip--;
-			continue;
-		}
-		inject->count--;
-		return inject->status;
-	}
-	return RMM_SUCCESS;
-}
-
 bool rmm_is_realm(u64 rd)
 {
 	return rmm_gran_state(rd) == G_RD;
@@ -179,22 +123,12 @@ static struct rmm_realm *rmm_find_realm(struct kvm *kvm)
 {
 	struct rmm_realm *realm;
 
-	lockdep_assert_held(&rmm_lock);
+	lockdep_assert_held(&fw_lock);
 
 	list_for_each_entry(realm, &rmm_realms, node)
 		if (realm->kvm == kvm)
 			return realm;
 	return NULL;
-}
-
-static int rmm_vm_validate(struct kvm *kvm)
-{
-	const struct tsm_vm_provider *vm = tsm_vm_get(TSM_VM_SW_PROTECTED, kvm);
-
-	if (IS_ERR(vm))
-		return PTR_ERR(vm);
-	tsm_vm_put(vm);
-	return 0;
 }
 
 /* A VM is of a kind that exists anywhere, and a realm when it is bound */
@@ -203,7 +137,7 @@ static int rmm_vm_get_handle(struct kvm *kvm, struct tsm_vm_handle *handle)
 	struct rmm_realm *realm;
 	int rc;
 
-	guard(mutex)(&rmm_lock);
+	guard(mutex)(&fw_lock);
 	realm = rmm_find_realm(kvm);
 	if (!realm) {
 		realm = kzalloc_obj(*realm);
@@ -225,26 +159,19 @@ static int rmm_vm_get_handle(struct kvm *kvm, struct tsm_vm_handle *handle)
 	return 0;
 }
 
-static int rmm_vm_find_mmio(struct kvm *kvm, u64 gpa, u64 size, u64 *pa)
-{
-	const struct tsm_vm_provider *vm = tsm_vm_get(TSM_VM_SW_PROTECTED, kvm);
-	int rc;
-
-	if (IS_ERR(vm))
-		return PTR_ERR(vm);
-	rc = vm->find_mmio(kvm, gpa, size, pa);
-	tsm_vm_put(vm);
-	return rc;
-}
-
 /* One call that moves on from @x's @at'th argument, as far as it says */
-static int rmm_kvm_range(u64 *x, int at, u64 top, int pa_at)
+static int rmm_kvm_range(struct rmi_ctx *ctx, const char *name, u64 *x, int at,
+			 u64 top, int pa_at)
 {
 	u64 args[18];
 
 	while (x[at] < top) {
+		u64 start = trace_tsm_fw_call_enabled() ? ktime_get_ns() : 0;
+
 		memcpy(args, x, sizeof(args));
 		rmm_call(args);
+		trace_tsm_fw_call(ctx->dev, name, args[0] ? -EIO : 0,
+				  args[0] & 0xff, start);
 		if (args[0])
 			return -EIO;
 		if (pa_at)
@@ -254,26 +181,34 @@ static int rmm_kvm_range(u64 *x, int at, u64 top, int pa_at)
 	return 0;
 }
 
-static int rmm_kvm_rtt_map(u64 rd, u64 vdev, const struct rmm_kvm_map *map)
+static int rmm_kvm_rtt_unmap(struct rmi_ctx *ctx, u64 rd, u64 gpa, u64 top)
 {
-	u64 x[18] = { RMM_FID(RMM_RTT_DEV_MAP), rd, vdev, map->gpa,
-		      map->gpa + map->size, 0, map->pa };
+	u64 x[18] = { RMM_FID(RMM_RTT_DEV_UNMAP), rd, gpa, top };
 
-	return rmm_kvm_range(x, 3, map->gpa + map->size, 6);
+	return rmm_kvm_range(ctx, "RMI_RTT_DEV_UNMAP", x, 2, top, 0);
 }
 
-static int rmm_kvm_rtt_unmap(u64 rd, const struct rmm_kvm_map *map)
+/* All of it, or nothing unless that is refused, too: -EUCLEAN */
+static int rmm_kvm_rtt_map(struct rmi_ctx *ctx, u64 rd,
+			   const struct rmm_kvm_map *map)
 {
-	u64 x[18] = { RMM_FID(RMM_RTT_DEV_UNMAP), rd, map->gpa,
-		      map->gpa + map->size };
+	u64 top = map->gpa + map->size;
+	u64 x[18] = { RMM_FID(RMM_RTT_DEV_MAP), rd, map->vdev, map->gpa, top,
+		      0, map->pa };
+	int rc;
 
-	return rmm_kvm_range(x, 2, map->gpa + map->size, 0);
+	rc = rmm_kvm_range(ctx, "RMI_RTT_DEV_MAP", x, 3, top, 6);
+	if (rc && x[3] != map->gpa &&
+	    rmm_kvm_rtt_unmap(ctx, rd, map->gpa, x[3]))
+		return -EUCLEAN;
+	return rc;
 }
 
 /* What KVM would do, with the driver's own loop for granules */
 static int rmm_vm_map_mmio(struct kvm *kvm, u64 vdev, u64 gpa, u64 size, u64 pa)
 {
-	struct rmi_ctx ctx = { .dev = &rmm_faux->dev };
+	struct pci_dev *pdev __free(pci_dev_put) = rmm_kvm_function(vdev);
+	struct rmi_ctx ctx = rmm_kvm_ctx(pdev);
 	struct tsm_vm_handle handle;
 	struct rmm_kvm_map *map;
 	int rc;
@@ -291,6 +226,7 @@ static int rmm_vm_map_mmio(struct kvm *kvm, u64 vdev, u64 gpa, u64 size, u64 pa)
 	if (!map)
 		return -ENOMEM;
 	map->kvm = kvm;
+	map->vdev = vdev;
 	map->gpa = gpa;
 	map->pa = pa;
 	map->size = size;
@@ -300,7 +236,7 @@ static int rmm_vm_map_mmio(struct kvm *kvm, u64 vdev, u64 gpa, u64 size, u64 pa)
 		kfree(map);
 		return rc;
 	}
-	rc = rmm_kvm_rtt_map(handle.cca.rd_paddr, vdev, map);
+	rc = rmm_kvm_rtt_map(&ctx, handle.cca.rd_paddr, map);
 	if (rc) {
 		rmi_undelegate_range(&ctx, pa, pa + size);
 		kfree(map);
@@ -310,9 +246,18 @@ static int rmm_vm_map_mmio(struct kvm *kvm, u64 vdev, u64 gpa, u64 size, u64 pa)
 	return 0;
 }
 
+static int rmm_kvm_unmap_one(u64 rd, const struct rmm_kvm_map *map)
+{
+	struct pci_dev *pdev __free(pci_dev_put) = rmm_kvm_function(map->vdev);
+	struct rmi_ctx ctx = rmm_kvm_ctx(pdev);
+	int rc;
+
+	rc = rmm_kvm_rtt_unmap(&ctx, rd, map->gpa, map->gpa + map->size);
+	return rc ?: rmi_undelegate_range(&ctx, map->pa, map->pa + map->size);
+}
+
 static int rmm_kvm_unmap(struct kvm *kvm, u64 gpa, u64 size)
 {
-	struct rmi_ctx ctx = { .dev = &rmm_faux->dev };
 	struct rmm_kvm_map *map, *next;
 	struct tsm_vm_handle handle;
 	u64 injected;
@@ -321,8 +266,8 @@ static int rmm_kvm_unmap(struct kvm *kvm, u64 gpa, u64 size)
 	rc = rmm_vm_get_handle(kvm, &handle);
 	if (rc)
 		return rc;
-	scoped_guard(mutex, &rmm_lock)
-		injected = rmm_injected(RMM_KVM_UNMAP);
+	scoped_guard(mutex, &fw_lock)
+		injected = fw_injected(RMM_KVM_UNMAP);
 	if (injected)
 		return -EIO;
 
@@ -331,9 +276,7 @@ static int rmm_kvm_unmap(struct kvm *kvm, u64 gpa, u64 size)
 		if (map->kvm != kvm || map->gpa < gpa ||
 		    map->gpa + map->size - gpa > size)
 			continue;
-		rc = rmm_kvm_rtt_unmap(handle.cca.rd_paddr, map);
-		rc = rc ?: rmi_undelegate_range(&ctx, map->pa,
-						map->pa + map->size);
+		rc = rmm_kvm_unmap_one(handle.cca.rd_paddr, map);
 		if (rc)
 			return rc;
 		list_del(&map->node);
@@ -344,26 +287,18 @@ static int rmm_kvm_unmap(struct kvm *kvm, u64 gpa, u64 size)
 
 static int rmm_vm_unmap_mmio(struct kvm *kvm, u64 gpa, u64 size)
 {
-	const struct tsm_vm_provider *vm;
 	int rc;
 
 	rc = rmm_kvm_unmap(kvm, gpa, size);
-	if (rc)
-		return rc;
-	vm = tsm_vm_get(TSM_VM_SW_PROTECTED, kvm);
-	if (IS_ERR(vm))
-		return PTR_ERR(vm);
-	rc = vm->unmap_mmio(kvm, gpa, size);
-	tsm_vm_put(vm);
-	return rc;
+	return rc ?: fw_vm_unmap_mmio(kvm, gpa, size);
 }
 
 static struct tsm_vm_provider rmm_vm_provider = {
 	.type = TSM_VM_CCA,
 	.owner = THIS_MODULE,
-	.validate = rmm_vm_validate,
+	.validate = fw_vm_validate,
 	.get_handle = rmm_vm_get_handle,
-	.find_mmio = rmm_vm_find_mmio,
+	.find_mmio = fw_vm_find_mmio,
 	.map_mmio = rmm_vm_map_mmio,
 	.unmap_mmio = rmm_vm_unmap_mmio,
 };
@@ -380,13 +315,9 @@ static u32 rmm_list_len(struct list_head *head)
 
 static int rmm_state_show(struct seq_file *s, void *unused)
 {
-	u32 pending = 0;
-
-	guard(mutex)(&rmm_lock);
+	guard(mutex)(&fw_lock);
 	rmm_gran_verify("state");
-	for (int i = 0; i < RMM_MAX_INJECT; i++)
-		pending += rmm_injects[i].count;
-	seq_printf(s, "violations %u\nrefused %u\n", rmm_violations, rmm_refused);
+	fw_log_counters(s);
 	seq_printf(s, "delegated %u\nobjects %u\nmapped %u\nrealms %u\n",
 		   rmm_gran_count(G_DELEGATED),
 		   rmm_gran_count(G_PDEV) + rmm_gran_count(G_VDEV) +
@@ -395,82 +326,9 @@ static int rmm_state_show(struct seq_file *s, void *unused)
 	seq_printf(s, "pdevs %u\nstreams %u\nvdevs %u\n",
 		   rmm_list_len(&rmm_pdevs), rmm_list_len(&rmm_streams),
 		   rmm_list_len(&rmm_vdevs));
-	seq_printf(s, "pending %u\n", pending);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(rmm_state);
-
-static int rmm_calls_show(struct seq_file *s, void *unused)
-{
-	guard(mutex)(&rmm_lock);
-	rmm_log_show(s);
-	return 0;
-}
-
-static int rmm_log_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, rmm_calls_show, NULL);
-}
-
-/* Any write empties it */
-static ssize_t rmm_log_write(struct file *file, const char __user *ubuf,
-			     size_t count, loff_t *ppos)
-{
-	guard(mutex)(&rmm_lock);
-	rmm_log_clear();
-	return count;
-}
-
-static const struct file_operations rmm_log_fops = {
-	.owner = THIS_MODULE,
-	.open = rmm_log_open,
-	.read = seq_read,
-	.write = rmm_log_write,
-	.llseek = seq_lseek,
-	.release = single_release,
-};
-
-static int rmm_inject_add(const struct rmm_inject *inject)
-{
-	guard(mutex)(&rmm_lock);
-	for (int i = 0; i < RMM_MAX_INJECT; i++) {
-		if (rmm_injects[i].count)
-			continue;
-		rmm_injects[i] = *inject;
-		return 0;
-	}
-	return -ENOSPC;
-}
-
-/* "CMD STATUS SKIP COUNT", numbers; or nothing, to end all that is injected */
-static ssize_t rmm_inject_write(struct file *file, const char __user *ubuf,
-				size_t count, loff_t *ppos)
-{
-	struct rmm_inject inject;
-	char line[64] = {};
-	int rc;
-
-	if (*ppos || count >= sizeof(line))
-		return -EINVAL;
-	if (copy_from_user(line, ubuf, count))
-		return -EFAULT;
-	if (!*strim(line)) {
-		guard(mutex)(&rmm_lock);
-		memset(rmm_injects, 0, sizeof(rmm_injects));
-		return count;
-	}
-	if (sscanf(line, "%i %i %u %u", &inject.cmd, &inject.status,
-		   &inject.skip, &inject.count) != 4)
-		return -EINVAL;
-	rc = rmm_inject_add(&inject);
-	return rc ?: count;
-}
-
-static const struct file_operations rmm_inject_fops = {
-	.owner = THIS_MODULE,
-	.open = simple_open,
-	.write = rmm_inject_write,
-};
 
 /* "CMD ARG": see rmm_raw(); not to be sent is ENODEV, a status is EIO */
 static ssize_t rmm_raw_write(struct file *file, const char __user *ubuf,
@@ -507,7 +365,7 @@ static void rmm_realms_free(void)
 		list_del(&map->node);
 		kfree(map);
 	}
-	guard(mutex)(&rmm_lock);
+	guard(mutex)(&fw_lock);
 	list_for_each_entry_safe(realm, next_realm, &rmm_realms, node) {
 		rmm_gran_del(page_to_phys(realm->rd));
 		__free_page(realm->rd);
@@ -520,10 +378,13 @@ static void rmm_model_exit(void)
 {
 	debugfs_remove(rmm_debugfs);
 	tsm_vm_unregister(&rmm_vm_provider);
+	/* What follows is the model's own */
+	fw_inject_none();
 	rmm_cmd_exit();
 	rmm_realms_free();
 	rmm_gran_exit();
 	free_page((unsigned long)rmm_raw_page);
+	fw_log_exit();
 	rmm_log_exit();
 	faux_device_destroy(rmm_faux);
 }
@@ -535,25 +396,22 @@ static int __init rmm_model_init(void)
 	rmm_faux = faux_device_create(KBUILD_MODNAME, NULL, NULL);
 	if (!rmm_faux)
 		return -ENODEV;
+	rmm_debugfs = debugfs_create_dir(KBUILD_MODNAME, NULL);
 	rmm_raw_page = (void *)get_zeroed_page(GFP_KERNEL);
 	rc = rmm_raw_page ? rmm_log_init() : -ENOMEM;
-	if (rc)
-		goto err_free_page;
-	rc = tsm_vm_register(&rmm_vm_provider);
+	rc = rc ?: fw_log_init(rmm_debugfs, rmm_log_emptied);
+	rc = rc ?: tsm_vm_register(&rmm_vm_provider);
 	if (rc)
 		goto err_exit_log;
 
-	rmm_debugfs = debugfs_create_dir(KBUILD_MODNAME, NULL);
 	debugfs_create_file("state", 0400, rmm_debugfs, NULL, &rmm_state_fops);
-	debugfs_create_file("log", 0600, rmm_debugfs, NULL, &rmm_log_fops);
-	debugfs_create_file("inject", 0200, rmm_debugfs, NULL,
-			    &rmm_inject_fops);
 	debugfs_create_file("raw", 0200, rmm_debugfs, NULL, &rmm_raw_fops);
 	return 0;
 
 err_exit_log:
+	debugfs_remove(rmm_debugfs);
+	fw_log_exit();
 	rmm_log_exit();
-err_free_page:
 	free_page((unsigned long)rmm_raw_page);
 	faux_device_destroy(rmm_faux);
 	return rc;

@@ -3,7 +3,7 @@
  * Model of the RMM for devices of realms, layers lowest first:
  *
  * rmm_gran.c	who owns a granule
- * rmm_log.c	calls, a line each
+ * rmm_log.c	calls, a line each (fw_log.c)
  * rmm_fw.c	what the RMM says to the device, and when (requester.c)
  * rmm_op.c	operations in steps, and the memory that they take
  * rmm_cmd.c	calls: layouts, objects, states
@@ -22,6 +22,7 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
+#include "fw_log.h"
 #include "requester.h"
 #include "rmm-inject.h"
 
@@ -217,15 +218,12 @@ struct rmm_vdev {
 };
 
 /* rmm_main.c */
-extern struct mutex rmm_lock;
 extern uint rmm_variant;
 extern uint rmm_sro_steps, rmm_donate, rmm_reclaim_max, rmm_range_max;
 extern uint rmm_comm_style;
+extern int rmm_endless;
 extern bool rmm_krou, rmm_da, rmm_no_st;
-__printf(1, 2) void rmm_violation(const char *fmt, ...);
-u64 rmm_refuse(u64 status, const char *why);
 bool rmm_is_realm(u64 rd);
-u64 rmm_injected(u32 cmd);
 
 /* rmm_gran.c */
 enum rmm_gstate {
@@ -240,15 +238,19 @@ enum rmm_gstate {
 
 /**
  * struct rmm_gran - A granule that is not the host's
+ * @pa: its address
  * @state: what it is
  * @vdev: of MMIO that is mapped
  * @ipa: where
+ * @next: another one there, of another realm
  * @copy: what it was when it was delegated, NULL for MMIO
  */
 struct rmm_gran {
+	u64 pa;
 	enum rmm_gstate state;
 	struct rmm_vdev *vdev;
 	u64 ipa;
+	struct rmm_gran *next;
 	u8 *copy;
 };
 
@@ -262,17 +264,16 @@ void rmm_gran_verify(const char *when);
 u32 rmm_gran_count(enum rmm_gstate state);
 u64 rmm_mapped(struct rmm_vdev *vdev);
 u64 rmm_find_ipa(u64 rd, u64 ipa);
+int rmm_gran_map(u64 pa, struct rmm_vdev *vdev, u64 ipa);
+void rmm_gran_unmap(u64 pa);
 void rmm_gran_exit(void);
 
 /* rmm_log.c */
 int rmm_log_init(void);
 void rmm_log_exit(void);
-__printf(1, 2) void rmm_log(const char *fmt, ...);
 void rmm_log_call(const char *name, const char *spec, const u64 *args,
 		  u64 result, const char *more);
-void rmm_log_clear(void);
-struct seq_file;
-void rmm_log_show(struct seq_file *s);
+void rmm_log_emptied(void);
 const char *rmm_status_name(u64 status);
 
 /* rmm_fw.c */

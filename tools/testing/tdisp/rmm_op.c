@@ -117,7 +117,7 @@ static struct rmm_op *rmm_op_find(u64 handle)
 {
 	struct rmm_op *op;
 
-	lockdep_assert_held(&rmm_lock);
+	lockdep_assert_held(&fw_lock);
 
 	list_for_each_entry(op, &rmm_ops, node)
 		if (op->handle == handle)
@@ -130,11 +130,11 @@ u64 rmm_op_continue(u64 *x)
 	struct rmm_op *op = rmm_op_find(x[1]);
 
 	if (!op)
-		return rmm_refuse(RMM_INPUT, "no such operation");
+		return fw_refuse(RMM_INPUT, "no such operation");
 	if (x[2])
-		return rmm_refuse(RMM_INPUT, "flags");
+		return fw_refuse(RMM_INPUT, "flags");
 	if (op->asked)
-		return rmm_refuse(RMM_INPUT, "it is about memory");
+		return fw_refuse(RMM_INPUT, "it is about memory");
 	return rmm_op_next(op, x);
 }
 
@@ -145,15 +145,15 @@ u64 rmm_op_donate(u64 *x)
 	const u8 *list = rmm_host_page(x[2]);
 
 	if (!op || !list || !x[3] || x[3] > RANGE_MAX)
-		return rmm_refuse(RMM_INPUT, "donation");
+		return fw_refuse(RMM_INPUT, "donation");
 	if (op->asked != X0_MEM_WANTED || x[3] > op->want)
-		return rmm_refuse(RMM_INPUT, "nothing, or less, is wanted");
+		return fw_refuse(RMM_INPUT, "nothing, or less, is wanted");
 	for (u32 i = 0; i < x[3]; i++) {
 		u64 range = get_unaligned_le64(list + 8 * i);
 
 		if ((range & ~RANGE_ADDR) != 1 << RANGE_COUNT ||
 		    rmm_gran_state(range & RANGE_ADDR) != G_DELEGATED)
-			return rmm_refuse(RMM_INPUT, "range");
+			return fw_refuse(RMM_INPUT, "range");
 	}
 	for (u32 i = 0; i < x[3]; i++) {
 		u64 pa = get_unaligned_le64(list + 8 * i) & RANGE_ADDR;
@@ -174,9 +174,9 @@ u64 rmm_op_reclaim(u64 *x)
 	u32 nr;
 
 	if (!op || !list || !x[3] || x[3] > RANGE_MAX)
-		return rmm_refuse(RMM_INPUT, "reclaim");
+		return fw_refuse(RMM_INPUT, "reclaim");
 	if (op->asked != X0_MEM_BACK)
-		return rmm_refuse(RMM_INPUT, "there is nothing to have back");
+		return fw_refuse(RMM_INPUT, "there is nothing to have back");
 	nr = min_t(u64, x[3], op->mem->nr);
 	if (rmm_reclaim_max)
 		nr = min(nr, rmm_reclaim_max);
@@ -196,9 +196,9 @@ u64 rmm_op_cancel(u64 *x)
 	struct rmm_op *op = rmm_op_find(x[1]);
 
 	if (!op)
-		return rmm_refuse(RMM_INPUT, "no such operation");
+		return fw_refuse(RMM_INPUT, "no such operation");
 	if (op->destroy || op->cancelled)
-		return rmm_refuse(RMM_INPUT, "it cannot be cancelled");
+		return fw_refuse(RMM_INPUT, "it cannot be cancelled");
 	op->cancelled = true;
 	op->steps = 0;
 	op->want = 0;

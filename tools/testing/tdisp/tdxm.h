@@ -26,7 +26,7 @@
 #include <asm/shared/tdx.h>
 
 #include "fw_log.h"
-#include "fw_session.h"
+#include "requester.h"
 #include "tdxm-inject.h"
 
 struct kvm;
@@ -56,7 +56,8 @@ struct tdxm_job;
  * @id: its number
  * @func_id: function 0 of the device
  * @mt: its pages
- * @session: what is known of the device
+ * @requester: the session, and the stream
+ * @cert: certificate chain, as SPDM has it
  * @connected: TDH.SPDM.CONNECT went through, and .DISCONNECT was not called
  * @refresh: it wants new keys
  * @fresh: it has got some, and has not used them
@@ -67,7 +68,8 @@ struct tdxm_spdm {
 	u64 id;
 	u32 func_id;
 	struct tdxm_pages mt;
-	struct fw_session session;
+	struct requester requester;
+	struct requester_object cert;
 	bool connected;
 	bool refresh;
 	bool fresh;
@@ -128,7 +130,6 @@ enum tdxm_dmar { TDXM_DMAR_NONE, TDXM_DMAR_PENDING, TDXM_DMAR_PRESENT,
  * @report_asked: the TD has posted a request for the report
  * @start_allowed: the TD has authorised START
  * @report: device interface report
- * @report_len: bytes of it
  * @dmar: its entry in the trusted tables of the IOMMU
  * @blocks: struct tdxm_block
  * @mmio_pages: mapped in the secure EPT
@@ -146,8 +147,7 @@ struct tdxm_tdi {
 	u8 nonce[TDISP_NONCE_SIZE];
 	bool report_asked;
 	bool start_allowed;
-	u8 *report;
-	u32 report_len;
+	struct requester_object report;
 	enum tdxm_dmar dmar;
 	struct list_head blocks;
 	u32 mmio_pages;
@@ -185,13 +185,13 @@ struct tdxm_call {
  * @work: the module's side of it
  * @to_host: the module has something to say
  * @to_fw: the host has answered
- * @io: for the requester
  * @leaf: number of the call
  * @args: its registers
  * @spdm: session
  * @tdi: TDI that it is about, NULL if none
  * @output: pages for what it puts out
  * @run: what the module does, an outcome of the requester
+ * @msg: message under way
  * @req: page for messages
  * @resp: page for responses
  * @rsp: copy of the last response
@@ -203,13 +203,13 @@ struct tdxm_call {
 struct tdxm_job {
 	struct work_struct work;
 	struct completion to_host, to_fw;
-	struct fw_io io;
 	u16 leaf;
 	struct tdx_module_args args;
 	struct tdxm_spdm *spdm;
 	struct tdxm_tdi *tdi;
 	struct tdxm_pages output;
 	u64 (*run)(struct tdxm_job *job);
+	u8 *msg;
 	u8 *req, *resp;
 	u8 rsp[PAGE_SIZE];
 	u64 out;
@@ -276,6 +276,8 @@ int tdxm_tdi_init(void);
 void tdxm_tdi_exit(void);
 
 /* tdxm_call.c */
+u64 tdxm_exchange(struct requester *r, u8 type, size_t len,
+		  struct tdisp_span *rsp);
 extern u32 tdxm_seed;
 extern u32 tdxm_interrupts;
 u64 tdxm_seamcall(u64 fn, struct tdx_module_args *args);

@@ -10,7 +10,6 @@
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
-#include <linux/pci-doe.h>
 #include <linux/pfn.h>
 #include <linux/prandom.h>
 #include <linux/slab.h>
@@ -221,7 +220,7 @@ static struct tdxm_job *tdxm_find_job(u16 leaf,
 
 static void tdxm_job_free(struct tdxm_job *job)
 {
-	kfree(job->io.msg);
+	kfree(job->msg);
 	kfree(job);
 }
 
@@ -270,12 +269,11 @@ static void tdxm_job_work(struct work_struct *work)
 	complete(&job->to_host);
 }
 
-/* Have the host send @len bytes of io->msg */
-static u64 tdxm_exchange(struct fw_io *io, bool secured, size_t len,
-			 struct tdisp_span *rsp)
+/* Have the host send @len bytes of job->msg */
+u64 tdxm_exchange(struct requester *r, u8 type, size_t len,
+		  struct tdisp_span *rsp)
 {
-	struct tdxm_job *job = container_of(io, struct tdxm_job, io);
-	u8 type = secured ? PCI_DOE_FEATURE_SSESSION : PCI_DOE_FEATURE_CMA;
+	struct tdxm_job *job = r->job;
 	size_t want;
 
 	if (job->cancelled)
@@ -284,7 +282,7 @@ static u64 tdxm_exchange(struct fw_io *io, bool secured, size_t len,
 	put_unaligned_le16(PCI_VENDOR_ID_PCI_SIG, job->req);
 	job->req[2] = type;
 	put_unaligned_le32(DIV_ROUND_UP(DOE_HDR + len, 4), job->req + 4);
-	memcpy(job->req + DOE_HDR, io->msg, len);
+	memcpy(job->req + DOE_HDR, job->msg, len);
 	job->out = DOE_HDR + len;
 
 	complete(&job->to_host);
@@ -360,8 +358,8 @@ u64 tdxm_job_start(struct tdxm_call *c, struct tdxm_spdm *spdm,
 	job = kzalloc_obj(*job);
 	if (!job)
 		return TDXM_BUSY;
-	job->io.msg = kzalloc(SOFT_MAX_REQ, GFP_KERNEL);
-	if (!job->io.msg) {
+	job->msg = kzalloc(SOFT_MAX_REQ, GFP_KERNEL);
+	if (!job->msg) {
 		tdxm_job_free(job);
 		return TDXM_BUSY;
 	}
@@ -372,9 +370,6 @@ u64 tdxm_job_start(struct tdxm_call *c, struct tdxm_spdm *spdm,
 			return status;
 		}
 	}
-	job->io.session = &spdm->session;
-	job->io.rsp_size = PAGE_SIZE - DOE_HDR;
-	job->io.exchange = tdxm_exchange;
 	job->leaf = c->leaf;
 	job->args = *c->args;
 	job->spdm = spdm;
@@ -385,6 +380,8 @@ u64 tdxm_job_start(struct tdxm_call *c, struct tdxm_spdm *spdm,
 	INIT_WORK(&job->work, tdxm_job_work);
 	init_completion(&job->to_host);
 	init_completion(&job->to_fw);
+	spdm->requester.job = job;
+	spdm->requester.msg = job->msg;
 	queue_work(system_dfl_wq, &job->work);
 	return tdxm_job_wait(job, c->args);
 }

@@ -21,6 +21,8 @@
 
 #define TDXM_FIRST_SPDM		0x40
 #define TDXM_REQ_SESSION_ID	3
+/* Bytes of an object in a response, which has a page with all around it */
+#define TDXM_PORTION		(PAGE_SIZE - 128)
 
 /* Configuration of a session */
 #define CONFIG_CAPS		0
@@ -93,7 +95,9 @@ u64 tdxm_spdm_create(struct tdxm_call *c)
 	}
 	spdm->id = tdxm_next_spdm++;
 	spdm->func_id = func_id;
-	spdm->session.req_session_id = TDXM_REQ_SESSION_ID;
+	spdm->requester.exchange = tdxm_exchange;
+	spdm->requester.req_session_id = TDXM_REQ_SESSION_ID;
+	spdm->requester.portion = TDXM_PORTION;
 	list_add(&spdm->node, &tdxm_spdms);
 	c->args->rcx = spdm->id;
 	return TDXM_OK;
@@ -126,7 +130,7 @@ static void tdxm_spdm_free(struct tdxm_spdm *spdm)
 {
 	tdxm_job_cancel(spdm);
 	list_del(&spdm->node);
-	kvfree(spdm->session.cert);
+	kvfree(spdm->cert.data);
 	kfree(spdm);
 }
 
@@ -151,35 +155,35 @@ u64 tdxm_spdm_delete(struct tdxm_call *c)
 /* Length and bytes of the certificate chain, then measurements */
 static u64 tdxm_run_devinfo(struct tdxm_job *job)
 {
-	struct fw_session *session = job->io.session;
+	const struct requester_object *cert = &job->spdm->cert;
 	struct tdisp_span meas;
 	__le32 len;
 	u64 code;
 
-	code = fw_measure(&job->io, &meas);
+	code = requester_measurements(&job->spdm->requester, &meas);
 	if (code)
 		return code;
-	len = cpu_to_le32(session->cert_len);
+	len = cpu_to_le32(cert->len);
 	code = tdxm_job_output(job, 0, &len, sizeof(len));
-	code = code ?: tdxm_job_output(job, sizeof(len), session->cert,
-				       session->cert_len);
-	code = code ?: tdxm_job_output(job, sizeof(len) + session->cert_len,
-				       meas.data, meas.len);
-	job->out = sizeof(len) + session->cert_len + meas.len;
+	code = code ?: tdxm_job_output(job, sizeof(len), cert->data, cert->len);
+	code = code ?: tdxm_job_output(job, sizeof(len) + cert->len, meas.data,
+				       meas.len);
+	job->out = sizeof(len) + cert->len + meas.len;
 	return code;
 }
 
 static u64 tdxm_run_connect(struct tdxm_job *job)
 {
+	struct requester *r = &job->spdm->requester;
 	u64 code, len;
 
-	code = fw_negotiate(&job->io);
-	code = code ?: fw_read_cert(&job->io);
+	code = requester_negotiate(r);
+	code = code ?: requester_certificates(r, &job->spdm->cert);
 	code = code ?: tdxm_run_devinfo(job);
 	if (code)
 		return code;
 	len = job->out;
-	code = fw_session_open(&job->io);
+	code = requester_open(r);
 	if (code)
 		return code;
 	job->out = len;
@@ -215,7 +219,7 @@ static u64 tdxm_run_disconnect(struct tdxm_job *job)
 {
 	/* That it was called is what counts */
 	job->spdm->connected = false;
-	return fw_session_close(&job->io);
+	return requester_close(&job->spdm->requester);
 }
 
 u64 tdxm_spdm_disconnect(struct tdxm_call *c)
@@ -296,7 +300,7 @@ u64 tdxm_stream_create(struct tdxm_call *c)
 	stream->spdm = spdm;
 	stream->rid_limit = FIELD_GET(PCI_IDE_SEL_RID_1_LIMIT, c->args->r10);
 	stream->rid_base = FIELD_GET(PCI_IDE_SEL_RID_2_BASE, c->args->r11);
-	spdm->session.stream_id = id;
+	spdm->requester.stream_id = id;
 	list_add(&stream->node, &tdxm_streams);
 	c->args->rcx = id;
 	c->args->rdx = 0;
@@ -348,10 +352,11 @@ u64 tdxm_stream_delete(struct tdxm_call *c)
 
 static u64 tdxm_run_km_setup(struct tdxm_job *job)
 {
+	struct requester *r = &job->spdm->requester;
 	u64 code;
 
-	code = fw_keys(&job->io, IDE_KM_KEY_PROG);
-	code = code ?: fw_keys(&job->io, IDE_KM_K_SET_GO);
+	code = requester_keys(r, IDE_KM_KEY_PROG, 0);
+	code = code ?: requester_keys(r, IDE_KM_K_SET_GO, 0);
 	if (!code)
 		tdxm_stream_of(job->spdm)->keys = true;
 	return code;
@@ -361,7 +366,7 @@ static u64 tdxm_run_km_stop(struct tdxm_job *job)
 {
 	u64 code;
 
-	code = fw_keys(&job->io, IDE_KM_K_SET_STOP);
+	code = requester_keys(&job->spdm->requester, IDE_KM_K_SET_STOP, 0);
 	if (!code)
 		tdxm_stream_of(job->spdm)->keys = false;
 	return code;

@@ -8,7 +8,6 @@
 
 #include <linux/cleanup.h>
 #include <linux/debugfs.h>
-#include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -20,6 +19,7 @@
 
 #include <asm/tdx.h>
 
+#include "fw_vm.h"
 #include "tdxm.h"
 #include "tdxm_driver.h"
 
@@ -56,22 +56,7 @@ static struct tdxm_td *tdxm_find_td_of(struct kvm *kvm)
 	return NULL;
 }
 
-/* A VM is of a kind that exists without hardware, and a TD when it is bound */
-static const struct tsm_vm_provider *tdxm_vm_get(struct kvm *kvm)
-{
-	return tsm_vm_get(TSM_VM_SW_PROTECTED, kvm);
-}
-
-static int tdxm_vm_validate(struct kvm *kvm)
-{
-	const struct tsm_vm_provider *vm = tdxm_vm_get(kvm);
-
-	if (IS_ERR(vm))
-		return PTR_ERR(vm);
-	tsm_vm_put(vm);
-	return 0;
-}
-
+/* A VM is a TD, as far as the module knows, when it is bound */
 static int tdxm_td_create(struct kvm *kvm)
 {
 	struct tdxm_td *td;
@@ -105,37 +90,13 @@ static int tdxm_vm_get_handle(struct kvm *kvm, struct tsm_vm_handle *handle)
 	return 0;
 }
 
-static int tdxm_vm_find_mmio(struct kvm *kvm, u64 gpa, u64 size, u64 *pa)
-{
-	const struct tsm_vm_provider *vm = tdxm_vm_get(kvm);
-	int rc;
-
-	if (IS_ERR(vm))
-		return PTR_ERR(vm);
-	rc = vm->find_mmio(kvm, gpa, size, pa);
-	tsm_vm_put(vm);
-	return rc;
-}
-
-static int tdxm_vm_unmap_mmio(struct kvm *kvm, u64 gpa, u64 size)
-{
-	const struct tsm_vm_provider *vm = tdxm_vm_get(kvm);
-	int rc;
-
-	if (IS_ERR(vm))
-		return PTR_ERR(vm);
-	rc = vm->unmap_mmio(kvm, gpa, size);
-	tsm_vm_put(vm);
-	return rc;
-}
-
 static struct tsm_vm_provider tdxm_vm_provider = {
 	.type = TSM_VM_TDX,
 	.owner = THIS_MODULE,
-	.validate = tdxm_vm_validate,
+	.validate = fw_vm_validate,
 	.get_handle = tdxm_vm_get_handle,
-	.find_mmio = tdxm_vm_find_mmio,
-	.unmap_mmio = tdxm_vm_unmap_mmio,
+	.find_mmio = fw_vm_find_mmio,
+	.unmap_mmio = fw_vm_unmap_mmio,
 };
 
 static int tdxm_iommu_call(u16 leaf, u64 func_id)
@@ -266,7 +227,7 @@ static int __init tdxm_init(void)
 		tdxm_info.features.tdx_features0 = FEATURE_TDXCONNECT |
 						   FEATURE_EXT;
 	tdxm_debugfs = debugfs_create_dir(KBUILD_MODNAME, NULL);
-	rc = fw_log_init(tdxm_debugfs);
+	rc = fw_log_init(tdxm_debugfs, NULL);
 	if (rc)
 		goto err_remove_debugfs;
 	debugfs_create_file("state", 0400, tdxm_debugfs, NULL,

@@ -152,20 +152,21 @@ u64 tdxm_tdi_create(struct tdxm_call *c)
 /* The host may have it processed: it gets as far as the device lets it */
 static u64 tdxm_run_lock(struct tdxm_job *job)
 {
+	struct requester *r = &job->spdm->requester;
 	struct tdxm_tdi *tdi = job->tdi;
 	u64 code;
 	u8 state;
 
-	code = fw_tdisp_version(&job->io, tdi->func_id);
-	code = code ?: fw_tdisp_state(&job->io, tdi->func_id, &state);
+	code = requester_tdi_version(r, tdi->func_id);
+	code = code ?: requester_tdi_state(r, tdi->func_id, &state);
 	if (code)
 		return code;
 	if (state != TDISP_STATE_UNLOCKED)
 		return SOFT_TSM_CODE_WRONG_STATE;
 	/* From here on only a call of STOP undoes it */
 	tdxm_set_view(tdi, TDISP_STATE_LOCKED);
-	return fw_tdisp_lock(&job->io, tdi->func_id, 0, TDXM_MMIO_OFFSET,
-			     tdi->nonce);
+	return requester_tdi_lock(r, tdi->func_id, 0, TDXM_MMIO_OFFSET,
+				  tdi->nonce);
 }
 
 static u64 tdxm_tdi_job(struct tdxm_call *c, struct tdxm_tdi *tdi, u64 output,
@@ -192,7 +193,8 @@ static u64 tdxm_run_start(struct tdxm_job *job)
 
 	tdi->start_allowed = false;
 	tdxm_set_view(tdi, TDISP_STATE_RUN);
-	return fw_tdisp_start(&job->io, tdi->func_id, tdi->nonce);
+	return requester_tdi_start(&job->spdm->requester, tdi->func_id,
+				   tdi->nonce);
 }
 
 u64 tdxm_tdi_start(struct tdxm_call *c)
@@ -212,12 +214,13 @@ u64 tdxm_tdi_start(struct tdxm_call *c)
 /* STOP may be refused where the device is unlocked already: what counts is that */
 static u64 tdxm_run_stop(struct tdxm_job *job)
 {
+	struct requester *r = &job->spdm->requester;
 	struct tdxm_tdi *tdi = job->tdi;
 	u64 code, state_code;
 	u8 state;
 
-	code = fw_tdisp_stop(&job->io, tdi->func_id);
-	state_code = fw_tdisp_state(&job->io, tdi->func_id, &state);
+	code = requester_tdi_stop(r, tdi->func_id);
+	state_code = requester_tdi_state(r, tdi->func_id, &state);
 	if (state_code)
 		return state_code;
 	if (state != TDISP_STATE_UNLOCKED)
@@ -242,7 +245,8 @@ static u64 tdxm_run_state(struct tdxm_job *job)
 	u64 code;
 	u8 state;
 
-	code = fw_tdisp_state(&job->io, job->tdi->func_id, &state);
+	code = requester_tdi_state(&job->spdm->requester, job->tdi->func_id,
+				   &state);
 	if (!code)
 		job->out = state;
 	return code;
@@ -263,10 +267,11 @@ static u64 tdxm_run_report(struct tdxm_job *job)
 	u64 code;
 
 	tdi->report_asked = false;
-	code = fw_tdisp_report(&job->io, tdi->func_id, &tdi->report,
-			       &tdi->report_len);
-	code = code ?: tdxm_job_output(job, 0, tdi->report, tdi->report_len);
-	job->out = tdi->report_len;
+	code = requester_tdi_report(&job->spdm->requester, tdi->func_id,
+				    &tdi->report);
+	code = code ?: tdxm_job_output(job, 0, tdi->report.data,
+				       tdi->report.len);
+	job->out = tdi->report.len;
 	return code;
 }
 
@@ -288,7 +293,7 @@ static void tdxm_tdi_free(struct tdxm_tdi *tdi)
 	scoped_guard(spinlock, &tdxm_sept_lock)
 		list_del(&tdi->node);
 	tdi->td->nr_tdis--;
-	kvfree(tdi->report);
+	kvfree(tdi->report.data);
 	kfree(tdi);
 }
 

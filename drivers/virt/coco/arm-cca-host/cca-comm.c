@@ -9,6 +9,7 @@
 #include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
+#include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
@@ -20,6 +21,8 @@
 
 /* Calls of COMMUNICATE in one exchange: an object in portions takes many */
 #define CCA_COMM_MAX		8192
+/* And how long they take: a device may keep a session alive and get nowhere */
+#define CCA_COMM_TIMEOUT	(60 * HZ)
 /* Times that the ends of a stream wait for each other */
 #define CCA_STREAM_TURNS	64
 /* No delay that the RMM asks for is longer */
@@ -223,6 +226,7 @@ static int cca_xchg_loop(struct cca_xchg *x)
 		.req_addr = virt_to_phys(comm->req),
 		.rsp_addr = virt_to_phys(comm->rsp),
 	};
+	unsigned long end = jiffies + CCA_COMM_TIMEOUT;
 	struct rmi_comm_exit exit;
 	int rc;
 
@@ -230,6 +234,8 @@ static int cca_xchg_loop(struct cca_xchg *x)
 	for (int i = 0; i < CCA_COMM_MAX; i++) {
 		if (rmi_aborted(&x->dsm->rmi))
 			return -EINTR;
+		if (time_after(jiffies, end))
+			return -ETIMEDOUT;
 		rmi_encode_comm_enter(comm->data, &enter);
 		rc = cca_xchg_call(x);
 		if (rc)

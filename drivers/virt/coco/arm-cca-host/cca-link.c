@@ -45,7 +45,7 @@ static struct pci_tsm *cca_probe_pf0(struct tsm_dev *tsm_dev,
 	rmi_mem_init(&dsm->ep.mem);
 	rmi_mem_init(&dsm->rp.mem);
 	INIT_LIST_HEAD(&dsm->vdevs);
-	cca_held_adopt(pdev);
+	cca_held_adopt(&dsm->tsm.base_tsm);
 	return &no_free_ptr(dsm)->tsm.base_tsm;
 }
 
@@ -58,7 +58,7 @@ static struct pci_tsm *cca_probe_sub(struct tsm_dev *tsm_dev,
 		return NULL;
 	if (pci_tsm_link_constructor(pdev, &sub->tsm, tsm_dev))
 		return NULL;
-	cca_held_adopt(pdev);
+	cca_held_adopt(&sub->tsm);
 	return &no_free_ptr(sub)->tsm;
 }
 

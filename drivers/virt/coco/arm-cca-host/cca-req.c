@@ -31,19 +31,6 @@ static int cca_req_set_tdi_state(struct cca_dsm *dsm, struct cca_vdev *v,
 	return rc ?: cca_vdev_expect(dsm, v, RMI_VDEV_STARTED);
 }
 
-static bool cca_is_bar(struct pci_dev *pdev, u64 pa, u64 size)
-{
-	struct resource range = DEFINE_RES_MEM(pa, size);
-
-	for (int i = 0; i < PCI_STD_NUM_BARS; i++) {
-		struct resource *res = pci_resource_n(pdev, i);
-
-		if (resource_size(res) && resource_contains(res, &range))
-			return true;
-	}
-	return false;
-}
-
 /*
  * The realm asks to have MMIO mapped, and validates it itself. The address comes
  * from the memslot, never from who asks: what is delegated is lost for the host.
@@ -60,8 +47,8 @@ static int cca_req_validate_mmio(struct cca_vdev *v, struct pci_tsm_req *req)
 		return -EINVAL;
 	if (arg->pa_base && arg->pa_base != pa)
 		return -EINVAL;
-	/* It may be of another device of the realm */
-	if (!cca_is_bar(v->base.pdev, pa, size))
+	/* It may be of another device of the realm, or vectors */
+	if (!pci_tsm_can_be_private(v->base.pdev, pa, size))
 		return -EINVAL;
 	if (!v->vm->map_mmio)
 		return -EOPNOTSUPP;

@@ -206,6 +206,9 @@ static int cca_vdev_take_back(struct cca_dsm *dsm, struct cca_vdev *v, bool last
 
 	if (!v->created)
 		return 0;
+	/* In the middle of an operation: no call may be about it */
+	if (v->mem.stuck)
+		return -EIO;
 	rc = cca_vdev_stop(dsm, v);
 	if (rc && !last && pci_device_is_present(v->base.pdev))
 		return rc;
@@ -293,10 +296,34 @@ void cca_held_retry(struct cca_dsm *dsm)
 	}
 }
 
-/* A function that was removed with a VDEV that is lost comes back as another one */
-void cca_held_adopt(struct pci_dev *pdev)
+/* The device has stayed connected: it is the new function that waits for the VDEV */
+static void cca_held_move(struct cca_dsm *dsm, struct pci_dev *pdev)
 {
 	struct cca_vdev *v;
+
+	lockdep_assert_held(&dsm->tsm.lock);
+
+	list_for_each_entry(v, &dsm->vdevs, node) {
+		struct pci_dev *old = v->base.pdev;
+
+		if (v->vm || old == pdev || !cca_same_fn(old, pdev))
+			continue;
+		v->base.pdev = pci_dev_get(pdev);
+		pci_tsm_hold_memory(pdev, cca_vdev_size(v));
+		pci_tsm_hold_memory(old, -cca_vdev_size(v));
+		pci_tsm_quarantine(pdev);
+		pci_dev_put(old);
+	}
+}
+
+/* A function that was removed with a VDEV that was kept comes back as another one */
+void cca_held_adopt(struct pci_tsm *tsm)
+{
+	struct pci_dev *pdev = tsm->pdev;
+	struct cca_vdev *v;
+
+	if (tsm->dsm_dev != pdev)
+		cca_held_move(to_cca_dsm(tsm->dsm_dev), pdev);
 
 	guard(mutex)(&cca_lost_lock);
 	list_for_each_entry(v, &cca_lost, node)
@@ -343,8 +370,7 @@ static int cca_vdev_create(struct cca_dsm *dsm, struct cca_vdev *v)
 		regs.x[4] = virt_to_phys(dsm->comm.req);
 		rc = rmi_call_mem(&dsm->rmi, RMI_VDEV_CREATE, &regs, &v->mem);
 	}
-	if (rc && !v->mem.nr) {
-		rmi_granule_free(&dsm->rmi, granule);
+	if (rc && rmi_undo_create(&dsm->rmi, granule, &v->mem)) {
 		v->granule = NULL;
 		return rc;
 	}

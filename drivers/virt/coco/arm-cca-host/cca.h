@@ -167,7 +167,7 @@ struct pci_tdi *cca_bind(struct pci_dev *pdev, struct pci_tsm_client *client,
 			 struct kvm *kvm, u32 tdi_id);
 int cca_unbind(struct pci_tdi *tdi);
 void cca_held_retry(struct cca_dsm *dsm);
-void cca_held_adopt(struct pci_dev *pdev);
+void cca_held_adopt(struct pci_tsm *tsm);
 
 /* cca-req.c */
 int cca_guest_req(struct pci_tdi *tdi, struct pci_tsm_req *req);

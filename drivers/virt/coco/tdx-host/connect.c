@@ -73,7 +73,7 @@ static struct pci_tsm *tdx_probe(struct tsm_dev *tsm_dev, struct pci_dev *pdev)
 	else
 		tsm = tdx_fn_probe(tsm_dev, pdev);
 	if (tsm)
-		tdx_held_adopt(pdev);
+		tdx_held_adopt(tsm);
 	return tsm;
 }
 

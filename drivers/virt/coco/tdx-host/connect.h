@@ -144,7 +144,7 @@ struct pci_tdi *tdx_bind(struct pci_dev *pdev, struct pci_tsm_client *client,
 int tdx_unbind(struct pci_tdi *base);
 int tdx_guest_req(struct pci_tdi *base, struct pci_tsm_req *req);
 void tdx_held_retry(struct tdx_dsm *dsm);
-void tdx_held_adopt(struct pci_dev *pdev);
+void tdx_held_adopt(struct pci_tsm *tsm);
 void tdx_print_not_found(struct device *dev);
 
 #endif /* _TDX_CONNECT_H */

@@ -27,6 +27,8 @@
 
 /* For what does not go on although the module says that it will */
 #define TDX_PATIENCE		(10 * HZ)
+/* All messages of a call: a device may keep a session alive and get nowhere */
+#define TDX_LIMIT		(60 * HZ)
 #define TDX_BUSY_US		100
 
 /* Head of a data object, PCIe r7.0 section 6.30.1 */
@@ -151,6 +153,7 @@ static int tdx_loop(struct tdx_dsm *dsm, struct pci_dev *pdev,
 		    tdx_leaf_fn leaf, const void *arg, u64 *out)
 {
 	unsigned long end = jiffies + TDX_PATIENCE;
+	unsigned long last = jiffies + TDX_LIMIT;
 	bool refreshed = leaf == leaf_key_update;
 	int rc;
 
@@ -175,6 +178,10 @@ static int tdx_loop(struct tdx_dsm *dsm, struct pci_dev *pdev,
 				tdx_abandon(dsm, leaf, arg);
 			/* The device takes its time, and DOE limits that */
 			end = jiffies + TDX_PATIENCE;
+			if (!rc && time_after(jiffies, last)) {
+				tdx_abandon(dsm, leaf, arg);
+				rc = -ETIMEDOUT;
+			}
 			break;
 		case TDX_SPDM_KEY_REFRESH:
 			rc = refreshed ? -EIO : tdx_refresh(dsm, pdev);

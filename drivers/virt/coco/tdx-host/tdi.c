@@ -233,13 +233,11 @@ static int tdx_create(struct tdx_dsm *dsm, struct tdx_tdi *t)
 	mt = tdx_pages_give(&t->mt);
 	rc = tdx_tdi_leaf(dsm, t, "TDH_TDI_CREATE", leaf_tdi_create, 0, mt,
 			  &out);
-	if (rc) {
-		if (rc == -EIO)
-			tdx_pages_not_given(&t->mt);
-		return rc;
-	}
-	t->created = true;
-	return 0;
+	if (rc == -EIO)
+		tdx_pages_not_given(&t->mt);
+	/* Without an end nobody knows, and only the module can tell */
+	t->created = rc != -EIO;
+	return rc;
 }
 
 static struct tdx_mmio *tdx_mmio_find(struct tdx_tdi *t, u64 pa)
@@ -535,10 +533,34 @@ void tdx_held_retry(struct tdx_dsm *dsm)
 	}
 }
 
-/* A function that was removed with a TDI that is lost comes back as another one */
-void tdx_held_adopt(struct pci_dev *pdev)
+/* The device has stayed connected: it is the new function that waits for the TDI */
+static void tdx_held_move(struct tdx_dsm *dsm, struct pci_dev *pdev)
 {
 	struct tdx_tdi *t;
+
+	lockdep_assert_held(&dsm->pf0.lock);
+
+	list_for_each_entry(t, &dsm->tdis, node) {
+		struct pci_dev *old = t->base.pdev;
+
+		if (t->vm || old == pdev || !tdx_same_fn(old, pdev))
+			continue;
+		t->base.pdev = pci_dev_get(pdev);
+		pci_tsm_hold_memory(pdev, t->held);
+		pci_tsm_hold_memory(old, -(long)t->held);
+		pci_tsm_quarantine(pdev);
+		pci_dev_put(old);
+	}
+}
+
+/* A function that was removed with a TDI that was kept comes back as another one */
+void tdx_held_adopt(struct pci_tsm *tsm)
+{
+	struct pci_dev *pdev = tsm->pdev;
+	struct tdx_tdi *t;
+
+	if (tsm->dsm_dev != pdev)
+		tdx_held_move(to_tdx_dsm(tsm->dsm_dev), pdev);
 
 	guard(mutex)(&tdx_lost_lock);
 	list_for_each_entry(t, &tdx_lost, node)

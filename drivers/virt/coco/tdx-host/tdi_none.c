@@ -35,7 +35,7 @@ void tdx_held_retry(struct tdx_dsm *dsm)
 {
 }
 
-void tdx_held_adopt(struct pci_dev *pdev)
+void tdx_held_adopt(struct pci_tsm *tsm)
 {
 }
 

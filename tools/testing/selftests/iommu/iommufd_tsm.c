@@ -725,7 +725,9 @@ TEST_F(vdevice_tsm, quarantine_lost)
 	check_tsm(self->device_id, QUARANTINE, IOMMU_TSM_TDI_LOCKED);
 	test_err_bind(EUCLEAN, self->vdev_id);
 	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_HOLD, 0);
+	/* What the binding before had closed is open for this one */
 	test_cmd_bind(self->vdev_id);
+	check_bound(self->device_id);
 }
 
 TEST_F(vdevice_tsm, quarantine_bind)
@@ -733,8 +735,8 @@ TEST_F(vdevice_tsm, quarantine_bind)
 	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_HOLD, 1);
 	test_cmd_tsm_next_bind(self->device_id, EIO);
 	test_err_bind(EIO, self->vdev_id);
-	check_tsm(self->device_id, QUARANTINE & ~MOCK_TSM_STATE_REVOKED,
-		  IOMMU_TSM_TDI_UNLOCKED);
+	/* Closed for the VM, too, which was never told that it has it */
+	check_tsm(self->device_id, QUARANTINE, IOMMU_TSM_TDI_UNLOCKED);
 	test_err_bind(EUCLEAN, self->vdev_id);
 	test_err_unbind(EUCLEAN, self->vdev_id);
 	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_HOLD, 0);
@@ -756,6 +758,7 @@ TEST_F(vdevice_tsm, quarantine_destroy)
 	test_err_bind(EUCLEAN, vdev_id);
 	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_HOLD, 0);
 	test_cmd_bind(vdev_id);
+	check_bound(self->device_id);
 	/* The device goes, and with it what the TSM held */
 	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_HOLD, 1);
 	test_ioctl_destroy(self->stdev_id);

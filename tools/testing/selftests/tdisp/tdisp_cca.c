@@ -55,8 +55,8 @@ static int cca_clear(struct tdisp_device *dev)
 	rc = setup_disconnect(dev);
 	for (int i = 0; i < dev->nr_fns; i++)
 		remove |= fn_quarantined(&dev->fn[i]) || fn_held(&dev->fn[i]);
-	if (rmm_loaded())
-		rc = rc ?: rmm_unload();
+	if (fwmodel_loaded(&rmm_model))
+		rc = rc ?: fwmodel_unload(&rmm_model);
 	if (remove)
 		testctl_set(dev->fn[0].rid, TDISP_CTL_REMOVED, 1);
 	return rc ?: setup_clear(dev);
@@ -67,9 +67,9 @@ static int cca_ready(struct tdisp_device *dev, const char *params)
 	int rc;
 
 	rc = setup_ready(dev);
-	if (rmm_loaded())
-		rc = rc ?: rmm_unload();
-	return rc ?: rmm_load(params);
+	if (fwmodel_loaded(&rmm_model))
+		rc = rc ?: fwmodel_unload(&rmm_model);
+	return rc ?: fwmodel_load(&rmm_model, params);
 }
 
 /* The driver has done nothing wrong, in no order */
@@ -102,7 +102,7 @@ static int cca_ready(struct tdisp_device *dev, const char *params)
 
 /* These lines of the model's log follow each other, from @_log on */
 #define expect_line(_log, _line) do {					\
-	const char *__at = rmm_log_find(_log, _line);			\
+	const char *__at = fwmodel_log_find(_log, _line);		\
 									\
 	EXPECT_NE(NULL, __at) {						\
 		TH_LOG("no \"%s\"", _line);				\
@@ -157,12 +157,12 @@ TEST_F_TIMEOUT(link, connect, 60)
 	char *log;
 	u32 from;
 
-	test_cmd(rmm_load(""));
+	test_cmd(fwmodel_load(&rmm_model, ""));
 	expect_nothing_left();
 	for (int i = 0; i < 2; i++) {
-		test_cmd(rmm_log_clear());
+		test_cmd(fwmodel_log_clear(&rmm_model));
 		from = testctl_log_end();
-		test_cmd(rmm_connect(self->dev));
+		test_cmd(fwmodel_connect(&rmm_model, self->dev));
 		EXPECT_EQ(1, testctl_count(from, self->rid, TDISP_EV_SESSION,
 					   TESTCTL_ANY, 1));
 		EXPECT_EQ(1, testctl_count(from, self->rid, TDISP_EV_STREAM,
@@ -183,7 +183,7 @@ TEST_F_TIMEOUT(link, connect, 60)
 		expect_nothing_left();
 	}
 
-	log = rmm_log();
+	log = fwmodel_log(&rmm_model);
 	at = log;
 	expect_line(at, "RMI_PDEV_CREATE(pdev0, params0) INCOMPLETE");
 	expect_line(at, "RMI_OP_MEM_DONATE(handle0, list0, 2) SUCCESS");
@@ -216,7 +216,7 @@ TEST_F_TIMEOUT(link, connect, 60)
 /* It works with an RMM like this, and all is as before in the end */
 #define expect_link(_self, _params) do {				\
 	test_cmd(cca_ready((_self)->dev, _params));			\
-	test_cmd(rmm_connect((_self)->dev));				\
+	test_cmd(fwmodel_connect(&rmm_model, (_self)->dev));		\
 	test_cmd(setup_disconnect((_self)->dev));			\
 	expect_nothing_left();						\
 } while (0)
@@ -243,10 +243,10 @@ TEST_F_TIMEOUT(link, styles_of_exchanges, 60)
 TEST_F_TIMEOUT(link, variants, 60)
 {
 	expect_link(self, "variant=1");
-	test_cmd(rmm_unload());
-	test_err(EPROTONOSUPPORT, rmm_load("variant=0"));
-	test_err(EOPNOTSUPP, rmm_load("da=0"));
-	test_cmd(rmm_load("variant=2"));
+	test_cmd(fwmodel_unload(&rmm_model));
+	test_err(EPROTONOSUPPORT, fwmodel_load(&rmm_model, "variant=0"));
+	test_err(EOPNOTSUPP, fwmodel_load(&rmm_model, "da=0"));
+	test_cmd(fwmodel_load(&rmm_model, "variant=2"));
 }
 
 /* BUSY says that nothing has changed: it is called again */
@@ -257,11 +257,11 @@ TEST_F_TIMEOUT(link, busy, 60)
 		RMM_STREAM_CONNECT, RMM_STREAM_COMPLETE, RMM_OP_MEM_DONATE,
 	};
 
-	test_cmd(rmm_load(""));
+	test_cmd(fwmodel_load(&rmm_model, ""));
 	for (int i = 0; i < ARRAY_SIZE(cmds); i++)
-		test_cmd(rmm_inject(cmds[i], i % 2 ? RMM_BLOCKED : RMM_BUSY, 0,
-				    50));
-	test_cmd(rmm_connect(self->dev));
+		test_cmd(fwmodel_inject(&rmm_model, cmds[i],
+					i % 2 ? RMM_BLOCKED : RMM_BUSY, 0, 50));
+	test_cmd(fwmodel_connect(&rmm_model, self->dev));
 	test_cmd(setup_disconnect(self->dev));
 	expect_nothing_left();
 }
@@ -269,10 +269,11 @@ TEST_F_TIMEOUT(link, busy, 60)
 /* But not for ever */
 TEST_F_TIMEOUT(link, busy_for_good, 60)
 {
-	test_cmd(rmm_load(""));
-	test_cmd(rmm_inject(RMM_PDEV_SET_PUBKEY, RMM_BUSY, 0, 100000));
-	test_err(EIO, rmm_connect(self->dev));
-	test_cmd(rmm_inject_none());
+	test_cmd(fwmodel_load(&rmm_model, ""));
+	test_cmd(fwmodel_inject(&rmm_model, RMM_PDEV_SET_PUBKEY, RMM_BUSY, 0,
+				100000));
+	test_err(EIO, fwmodel_connect(&rmm_model, self->dev));
+	test_cmd(fwmodel_inject_none(&rmm_model));
 	expect_nothing_left();
 }
 
@@ -290,7 +291,7 @@ static void *kill_soon(void *arg)
 									\
 	ASSERT_LE(0, __pid);						\
 	if (!__pid) {							\
-		rmm_connect((_self)->dev);				\
+		fwmodel_connect(&rmm_model, (_self)->dev);		\
 		_exit(0);						\
 	}								\
 	ASSERT_EQ(0, pthread_create(&__killer, NULL, kill_soon, &__pid));\
@@ -303,48 +304,131 @@ TEST_F_TIMEOUT(link, killed, 60)
 {
 	char *log;
 
-	test_cmd(rmm_load(""));
+	test_cmd(fwmodel_load(&rmm_model, ""));
 	testctl_set(self->rid, TDISP_CTL_STALL_MS, 100);
 	expect_killed(self);
 	testctl_clear_faults(self->rid);
-	log = rmm_log();
-	EXPECT_EQ(1, rmm_log_count(log, "RMI_PDEV_ABORT(pdev0) SUCCESS"));
-	EXPECT_EQ(0, rmm_log_count(log, "RMI_STREAM_COMPLETE"));
+	log = fwmodel_log(&rmm_model);
+	EXPECT_EQ(1, fwmodel_log_count(log, "RMI_PDEV_ABORT(pdev0) SUCCESS"));
+	EXPECT_EQ(0, fwmodel_log_count(log, "RMI_STREAM_COMPLETE"));
 	free(log);
 	expect_nothing_left();
 
 	/* In the middle of an operation, which is cancelled */
-	test_cmd(rmm_inject(RMM_OP_CONTINUE, RMM_BUSY, 0, 300));
-	test_cmd(rmm_log_clear());
+	test_cmd(fwmodel_inject(&rmm_model, RMM_OP_CONTINUE, RMM_BUSY, 0, 300));
+	test_cmd(fwmodel_log_clear(&rmm_model));
 	expect_killed(self);
-	test_cmd(rmm_inject_none());
-	log = rmm_log();
-	EXPECT_EQ(1, rmm_log_count(log, "RMI_OP_CANCEL(handle0) SUCCESS"));
-	EXPECT_EQ(0, rmm_log_count(log, "RMI_PDEV_COMMUNICATE"));
+	test_cmd(fwmodel_inject_none(&rmm_model));
+	log = fwmodel_log(&rmm_model);
+	EXPECT_EQ(1, fwmodel_log_count(log, "RMI_OP_CANCEL(handle0) SUCCESS"));
+	EXPECT_EQ(0, fwmodel_log_count(log, "RMI_PDEV_COMMUNICATE"));
 	free(log);
 	expect_nothing_left();
 
-	test_cmd(rmm_connect(self->dev));
+	test_cmd(fwmodel_connect(&rmm_model, self->dev));
 	test_cmd(setup_disconnect(self->dev));
 	expect_nothing_left();
+}
+
+/*
+ * A VMM is killed while the RMM and the device exchange messages for its bind: it
+ * ends between two of them, and its files are closed. @_delay: after the bind began
+ */
+#define expect_bind_killed(_self, _delay) do {				\
+	int __pipe[2];							\
+	char __byte;							\
+	pid_t __pid;							\
+									\
+	ASSERT_EQ(0, pipe(__pipe));					\
+	__pid = fork();							\
+	ASSERT_LE(0, __pid);						\
+	if (!__pid) {							\
+		struct vmm __vmm;					\
+		struct tdi __tdi;					\
+									\
+		if (vmm_open(&__vmm) ||					\
+		    tdi_setup(&__tdi, &__vmm, &(_self)->dev->fn[0]))	\
+			_exit(1);					\
+		testctl_set((_self)->rid, TDISP_CTL_STALL_MS, 200);	\
+		if (write(__pipe[1], "", 1) != 1)			\
+			_exit(1);					\
+		tdi_bind(&__tdi);					\
+		pause();						\
+		_exit(0);						\
+	}								\
+	close(__pipe[1]);						\
+	EXPECT_EQ(1, read(__pipe[0], &__byte, 1));			\
+	close(__pipe[0]);						\
+	usleep((_delay) * 1000);					\
+	kill(__pid, SIGKILL);						\
+	ASSERT_EQ(__pid, waitpid(__pid, NULL, 0));			\
+	testctl_clear_faults((_self)->rid);				\
+} while (0)
+
+TEST_F_TIMEOUT(link, bind_killed, 120)
+{
+	struct rmm_state state;
+	int aborted = 0;
+	char *log;
+
+	test_cmd(fwmodel_load(&rmm_model, ""));
+	test_cmd(fwmodel_connect(&rmm_model, self->dev));
+	for (int delay = 100; delay <= 1300; delay += 400) {
+		test_cmd(fwmodel_log_clear(&rmm_model));
+		expect_bind_killed(self, delay);
+		log = fwmodel_log(&rmm_model);
+		/* Only the first of them: what ends it is not given up */
+		EXPECT_GE(1, fwmodel_log_count(log, "RMI_VDEV_ABORT"));
+		aborted += fwmodel_log_count(log, "RMI_VDEV_ABORT(rd0, pdev0, vdev0) SUCCESS");
+		EXPECT_EQ(1, fwmodel_log_count(log, "RMI_VDEV_DESTROY"));
+		free(log);
+		expect_state(self->rid, TDISP_STATE_UNLOCKED);
+		EXPECT_FALSE(fn_quarantined(&self->dev->fn[0]));
+		EXPECT_EQ(0, fn_held(&self->dev->fn[0]));
+		test_cmd(rmm_get_state(&state));
+		EXPECT_EQ(0, state.vdevs);
+		EXPECT_EQ(0, state.delegated);
+		expect_clean();
+	}
+	EXPECT_LE(2, aborted);
+	test_cmd(setup_disconnect(self->dev));
+	expect_nothing_left();
+}
+
+/* Evidence without an end is refused, and what there was of it is freed */
+TEST_F_TIMEOUT(link, too_large, 120)
+{
+	static const char * const params[] = { "endless=0", "endless=1" };
+
+	for (int i = 0; i < ARRAY_SIZE(params); i++) {
+		test_cmd(cca_ready(self->dev, params[i]));
+		test_err(EFBIG, fwmodel_connect(&rmm_model, self->dev));
+		expect_attr(&self->dev->fn[0], "connect", "");
+		expect_nothing_left();
+		/* With an end it is as good as any */
+		test_cmd(fwmodel_set_param(&rmm_model, "endless", "-1"));
+		test_cmd(fwmodel_connect(&rmm_model, self->dev));
+		test_cmd(setup_disconnect(self->dev));
+		expect_nothing_left();
+	}
 }
 
 /* The device does not answer, at each of its messages */
 TEST_F_TIMEOUT(link, no_answer, 300)
 {
-	test_cmd(rmm_load(""));
+	test_cmd(fwmodel_load(&rmm_model, ""));
 	testctl_set(self->rid, TDISP_CTL_STALL_MS, 1500);
-	test_err(ETIMEDOUT, rmm_connect(self->dev));
+	test_err(ETIMEDOUT, fwmodel_connect(&rmm_model, self->dev));
 	testctl_clear_faults(self->rid);
 	expect_nothing_left();
-	test_cmd(rmm_connect(self->dev));
+	test_cmd(fwmodel_connect(&rmm_model, self->dev));
 
 	/* The last words of a connection are not needed */
 	testctl_set(self->rid, TDISP_CTL_STALL_MS, 1500);
 	test_cmd(setup_disconnect(self->dev));
 	testctl_clear_faults(self->rid);
 	expect_nothing_left();
-	test_cmd(rmm_connect(self->dev));
+	test_cmd(fwmodel_connect(&rmm_model, self->dev));
 	testctl_set(self->rid, TDISP_CTL_REMOVED, 1);
 	test_cmd(setup_disconnect(self->dev));
 	expect_nothing_left();
@@ -367,10 +451,11 @@ static const u32 few_statuses[] = { RMM_INPUT, RMM_INCOMPLETE, RMM_DEVICE };
 			if (__status == RMM_INCOMPLETE &&		\
 			    (_cmd) == RMM_OP_CONTINUE)			\
 				continue;				\
-			test_cmd(rmm_inject(_cmd, __status, __place, 1));\
-			__rc = rmm_connect((_self)->dev);		\
+			test_cmd(fwmodel_inject(&rmm_model, _cmd, __status, \
+						__place, 1));		\
+			__rc = fwmodel_connect(&rmm_model, (_self)->dev);	\
 			test_cmd(rmm_get_state(&__state));		\
-			test_cmd(rmm_inject_none());			\
+			test_cmd(fwmodel_inject_none(&rmm_model));	\
 			__end = __state.pending;			\
 			if (!__rc)					\
 				test_cmd(setup_disconnect((_self)->dev));\
@@ -398,7 +483,7 @@ static const u32 few_statuses[] = { RMM_INPUT, RMM_INCOMPLETE, RMM_DEVICE };
 
 TEST_F_TIMEOUT(link, injected, 900)
 {
-	test_cmd(rmm_load(""));
+	test_cmd(fwmodel_load(&rmm_model, ""));
 	inject_connect(self, RMM_PDEV_CREATE);
 	inject_connect(self, RMM_OP_CONTINUE);
 	inject_connect(self, RMM_OP_MEM_DONATE);
@@ -422,7 +507,7 @@ FIXTURE_SETUP(cca)
 	self->dev = setup.dev;
 	self->rid = setup.dev->fn[0].rid;
 	test_cmd(cca_ready(self->dev, ""));
-	test_cmd(rmm_connect(self->dev));
+	test_cmd(fwmodel_connect(&rmm_model, self->dev));
 	test_cmd(vmm_open(&self->vmm));
 	test_cmd(tdi_setup(&self->tdi[0], &self->vmm, &self->dev->fn[0]));
 }
@@ -528,7 +613,7 @@ TEST_F_TIMEOUT(cca, order, 60)
 	test_cmd(vm_set_dmabuf(&self->vmm.vm, dmabuf, 0, BAR_GPA, BAR_LEN));
 	test_cmd(trace_open(&trace));
 	test_cmd(trace_enable("tsm", true));
-	test_cmd(rmm_log_clear());
+	test_cmd(fwmodel_log_clear(&rmm_model));
 	test_cmd(tdi_bind(tdi));
 	test_cmd(tdi_validate_mmio(tdi, BAR_GPA, BAR_GPA + BAR_LEN, 0));
 	test_cmd(tdi_start(tdi));
@@ -550,7 +635,7 @@ TEST_F_TIMEOUT(cca, order, 60)
 	test_cmd(trace_find(&trace, "tsm_unbind_done", "%s", ""));
 	trace_close(&trace);
 
-	log = rmm_log();
+	log = fwmodel_log(&rmm_model);
 	at = log;
 	expect_line(at, "RMI_GRANULE_RANGE_DELEGATE(granule0, +1) SUCCESS");
 	expect_line(at, "RMI_VDEV_CREATE(rd0, pdev0, vdev0, params0) INCOMPLETE");
@@ -652,13 +737,13 @@ TEST_F_TIMEOUT(cca, mmio, 60)
 	test_cmd(tdi_bind(tdi));
 
 	/* No address of user space is ever delegated */
-	test_cmd(rmm_log_clear());
+	test_cmd(fwmodel_log_clear(&rmm_model));
 	test_err(EINVAL, tdi_validate_mmio(tdi, BAR_GPA, BAR_GPA, 0));
 	test_err(EINVAL, tdi_validate_mmio(tdi, BAR_GPA, BAR_GPA + BAR_LEN +
 					   SZ_4K, 0));
 	test_err(EINVAL, tdi_validate_mmio(tdi, BAR_GPA, BAR_GPA + BAR_LEN,
 					   SZ_4K));
-	log = rmm_log();
+	log = fwmodel_log(&rmm_model);
 	EXPECT_STREQ("", log);
 	free(log);
 
@@ -706,14 +791,14 @@ TEST_F_TIMEOUT(cca, mapped_granule, 60)
 	test_cmd(tdi_bind(tdi));
 	test_cmd(tdi_validate_mmio(tdi, BAR_GPA, BAR_GPA + BAR_LEN, 0));
 	test_cmd(tdi_start(tdi));
-	test_cmd(rmm_log_clear());
-	test_cmd(rmm_inject(RMM_KVM_UNMAP, 1, 0, 1));
+	test_cmd(fwmodel_log_clear(&rmm_model));
+	test_cmd(fwmodel_inject(&rmm_model, RMM_KVM_UNMAP, 1, 0, 1));
 	test_err(EUCLEAN, tdi_unbind(tdi));
 
-	log = rmm_log();
-	EXPECT_EQ(1, rmm_log_count(log, "RMI_VDEV_UNLOCK(rd0, pdev0, vdev0) GRANULE"));
-	EXPECT_EQ(0, rmm_log_count(log, "RMI_VDEV_DESTROY"));
-	EXPECT_EQ(0, rmm_log_count(log, "RMI_GRANULE_RANGE_UNDELEGATE"));
+	log = fwmodel_log(&rmm_model);
+	EXPECT_EQ(1, fwmodel_log_count(log, "RMI_VDEV_UNLOCK(rd0, pdev0, vdev0) GRANULE"));
+	EXPECT_EQ(0, fwmodel_log_count(log, "RMI_VDEV_DESTROY"));
+	EXPECT_EQ(0, fwmodel_log_count(log, "RMI_GRANULE_RANGE_UNDELEGATE"));
 	free(log);
 	expect_state(self->rid, TDISP_STATE_RUN);
 	EXPECT_TRUE(fn_quarantined(tdi->fn));
@@ -746,14 +831,14 @@ TEST_F_TIMEOUT(cca, no_answer_to_stop, 60)
 
 	test_cmd(tdi_bind(tdi));
 	test_cmd(tdi_start(tdi));
-	test_cmd(rmm_log_clear());
+	test_cmd(fwmodel_log_clear(&rmm_model));
 	testctl_set(self->rid, TDISP_CTL_STALL_MS, 1500);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, end_of_stall, &self->rid));
 	test_cmd(tdi_unbind(tdi));
 	pthread_join(thread, NULL);
 	expect_state(self->rid, TDISP_STATE_UNLOCKED);
 
-	log = rmm_log();
+	log = fwmodel_log(&rmm_model);
 	at = log;
 	expect_line(at, "RMI_VDEV_UNLOCK(rd0, pdev0, vdev0) SUCCESS");
 	expect_line(at, "RMI_VDEV_COMMUNICATE(rd0, pdev0, vdev0, data0) SUCCESS REQ_SEND");
@@ -781,7 +866,7 @@ TEST_F_TIMEOUT(cca, error_state, 60)
 
 	test_cmd(tdi_bind(tdi));
 	/* Which the driver would do at once */
-	test_cmd(rmm_inject(RMM_VDEV_ABORT, RMM_INPUT, 0, 1));
+	test_cmd(fwmodel_inject(&rmm_model, RMM_VDEV_ABORT, RMM_INPUT, 0, 1));
 	testctl_set(self->rid, TDISP_CTL_STALL_MS, 1500);
 	test_err(ETIMEDOUT, tdi_start(tdi));
 	testctl_clear_faults(self->rid);
@@ -854,13 +939,13 @@ TEST_F_TIMEOUT(cca, stop_refused, 60)
 	test_cmd(tdi_bind(tdi));
 	test_cmd(tdi_start(tdi));
 	testctl_set(self->rid, TDISP_CTL_STOP_ERROR, TDISP_ERR_UNSPECIFIED);
-	test_cmd(rmm_log_clear());
+	test_cmd(fwmodel_log_clear(&rmm_model));
 	test_err(EUCLEAN, tdi_unbind(tdi));
-	log = rmm_log();
+	log = fwmodel_log(&rmm_model);
 	/* Each time out of ERROR, by an abort */
-	EXPECT_EQ(3, rmm_log_count(log, "RMI_VDEV_UNLOCK(rd0, pdev0, vdev0) SUCCESS"));
-	EXPECT_EQ(2, rmm_log_count(log, "RMI_VDEV_ABORT(rd0, pdev0, vdev0) SUCCESS"));
-	EXPECT_EQ(0, rmm_log_count(log, "RMI_VDEV_DESTROY"));
+	EXPECT_EQ(3, fwmodel_log_count(log, "RMI_VDEV_UNLOCK(rd0, pdev0, vdev0) SUCCESS"));
+	EXPECT_EQ(2, fwmodel_log_count(log, "RMI_VDEV_ABORT(rd0, pdev0, vdev0) SUCCESS"));
+	EXPECT_EQ(0, fwmodel_log_count(log, "RMI_VDEV_DESTROY"));
 	free(log);
 	expect_state(self->rid, TDISP_STATE_RUN);
 	EXPECT_TRUE(fn_quarantined(tdi->fn));
@@ -894,7 +979,7 @@ TEST_F_TIMEOUT(cca, stop_refused_for_good, 60)
 	/* Left in ERROR, by the loss of its session; the next bind unlocks it */
 	testctl_clear_faults(self->rid);
 	expect_state(self->rid, TDISP_STATE_ERROR);
-	test_cmd(rmm_connect(self->dev));
+	test_cmd(fwmodel_connect(&rmm_model, self->dev));
 	test_cmd(vmm_open(&self->vmm));
 	test_cmd(tdi_setup(tdi, &self->vmm, &self->dev->fn[0]));
 	test_cmd(tdi_bind(tdi));
@@ -969,16 +1054,16 @@ TEST_F_TIMEOUT(cca, lost, 60)
 	expect_nothing_left();
 	test_err(ENOTCONN, tdi_start(tdi));
 	test_cmd(tdi_unbind(tdi));
-	test_cmd(rmm_connect(self->dev));
+	test_cmd(fwmodel_connect(&rmm_model, self->dev));
 	test_cmd(tdi_bind(tdi));
 	/* Who provides the VM stays as long as it is in use */
-	test_err(EAGAIN, rmm_unload());
+	test_err(EAGAIN, fwmodel_unload(&rmm_model));
 	expect_state(self->rid, TDISP_STATE_LOCKED);
 	close_all(self);
 	expect_state(self->rid, TDISP_STATE_UNLOCKED);
 	expect_clean();
 	/* With the device connected */
-	test_cmd(rmm_unload());
+	test_cmd(fwmodel_unload(&rmm_model));
 	expect_attr(&self->dev->fn[0], "connect", "");
 }
 
@@ -990,16 +1075,16 @@ TEST_F_TIMEOUT(cca, keys_of_the_stream, 60)
 	char *log;
 	u32 from;
 
-	test_cmd(rmm_set_param("krou", "1"));
+	test_cmd(fwmodel_set_param(&rmm_model, "krou", "1"));
 	test_cmd(tdi_bind(tdi));
 	test_cmd(tdi_unbind(tdi));
-	log = rmm_log();
-	EXPECT_EQ(0, rmm_log_count(log, "RMI_STREAM_KEY_REFRESH"));
+	log = fwmodel_log(&rmm_model);
+	EXPECT_EQ(0, fwmodel_log_count(log, "RMI_STREAM_KEY_REFRESH"));
 	free(log);
 
 	test_cmd(tdi_bind(tdi));
 	test_cmd(tdi_start(tdi));
-	test_cmd(rmm_log_clear());
+	test_cmd(fwmodel_log_clear(&rmm_model));
 	from = testctl_log_end();
 	test_cmd(tdi_unbind(tdi));
 	expect_state(self->rid, TDISP_STATE_UNLOCKED);
@@ -1011,7 +1096,7 @@ TEST_F_TIMEOUT(cca, keys_of_the_stream, 60)
 	EXPECT_EQ(0, testctl_count(from, self->rid, TDISP_EV_STREAM,
 				   TESTCTL_ANY, 0));
 
-	log = rmm_log();
+	log = fwmodel_log(&rmm_model);
 	at = log;
 	expect_line(at, "RMI_VDEV_UNLOCK(rd0, pdev0, vdev0) SUCCESS");
 	expect_line(at, "RMI_VDEV_GET_STATE(rd0, pdev0, vdev0) SUCCESS KEY_REFRESH");
@@ -1027,6 +1112,200 @@ TEST_F_TIMEOUT(cca, keys_of_the_stream, 60)
 	expect_end(self);
 }
 
+/* New keys are not answered for: nothing more is said in that session */
+TEST_F_TIMEOUT(cca, keys_not_answered, 120)
+{
+	struct tdi *tdi = &self->tdi[0];
+	char *log;
+
+	test_cmd(fwmodel_set_param(&rmm_model, "krou", "1"));
+	test_cmd(tdi_bind(tdi));
+	test_cmd(tdi_start(tdi));
+	test_cmd(fwmodel_log_clear(&rmm_model));
+	/* The first message of the unlock is one about keys */
+	testctl_set(self->rid, TDISP_CTL_STALL_MS, 1500);
+	test_err(EUCLEAN, tdi_unbind(tdi));
+	testctl_clear_faults(self->rid);
+	EXPECT_TRUE(fn_quarantined(tdi->fn));
+	EXPECT_EQ(VDEV_GRANULES * SZ_4K, fn_held(tdi->fn));
+	log = fwmodel_log(&rmm_model);
+	EXPECT_EQ(1, fwmodel_log_count(log, "RMI_STREAM_KEY_REFRESH(pdev0, pdev1, handle0) SUCCESS"));
+	EXPECT_EQ(0, fwmodel_log_count(log, "RMI_STREAM_KEY_PURGE"));
+	EXPECT_EQ(0, fwmodel_log_count(log, "RMI_VDEV_DESTROY"));
+	free(log);
+
+	close_all(self);
+	test_cmd(setup_disconnect(self->dev));
+	EXPECT_FALSE(fn_quarantined(&self->dev->fn[0]));
+	EXPECT_EQ(0, fn_held(&self->dev->fn[0]));
+	expect_all_back();
+}
+
+#define VDEV_STATE	"RMI_VDEV_GET_STATE(rd0, pdev0, vdev0) SUCCESS "
+
+/* Forced: the administrator disconnects. The VMM's unbind has nothing to do then */
+#define expect_forced(_self, _last) do {				\
+	test_cmd(fwmodel_log_clear(&rmm_model));			\
+	test_cmd(setup_disconnect((_self)->dev));			\
+	expect_state((_self)->rid, TDISP_STATE_UNLOCKED);		\
+	EXPECT_FALSE(fn_quarantined(&(_self)->dev->fn[0]));		\
+	EXPECT_EQ(0, fn_held(&(_self)->dev->fn[0]));			\
+	expect_nothing_left();						\
+	log = fwmodel_log(&rmm_model);					\
+	/* What it was in when it was asked for the first time */	\
+	EXPECT_NE(NULL, fwmodel_log_find(log, VDEV_STATE _last)) {	\
+		TH_LOG("not in " _last);				\
+	}								\
+	free(log);							\
+	test_cmd(tdi_unbind(&(_self)->tdi[0]));				\
+	test_cmd(fwmodel_connect(&rmm_model, (_self)->dev));		\
+} while (0)
+
+TEST_F_TIMEOUT(cca, forced, 240)
+{
+	static const u32 keys[] = {
+		RMM_STREAM_KEY_REFRESH, RMM_STREAM_KEY_PURGE,
+	};
+	struct tdi *tdi = &self->tdi[0];
+	char *log;
+
+	test_cmd(tdi_bind(tdi));
+	expect_forced(self, "LOCKED");
+	test_cmd(tdi_bind(tdi));
+	test_cmd(tdi_start(tdi));
+	expect_forced(self, "STARTED");
+
+	/* In ERROR, by an exchange that the RMM ends, and by the device */
+	test_cmd(tdi_bind(tdi));
+	test_cmd(fwmodel_inject(&rmm_model, RMM_VDEV_COMMUNICATE, RMM_INPUT, 0,
+				1));
+	test_err(EIO, tdi_start(tdi));
+	expect_forced(self, "ERROR");
+	test_cmd(tdi_bind(tdi));
+	testctl_set(self->rid, TDISP_CTL_FORCE_ERROR, 1);
+	test_err(EIO, tdi_start(tdi));
+	expect_forced(self, "ERROR");
+
+	/* While it waits for the keys of the stream, which do not come */
+	test_cmd(fwmodel_set_param(&rmm_model, "krou", "1"));
+	test_cmd(tdi_bind(tdi));
+	test_cmd(tdi_start(tdi));
+	expect_forced(self, "KEY_REFRESH");
+	test_cmd(tdi_bind(tdi));
+	test_cmd(tdi_start(tdi));
+	test_cmd(fwmodel_inject(&rmm_model, keys[0], RMM_INPUT, 0, 1));
+	expect_forced(self, "KEY_REFRESH");
+	test_cmd(tdi_bind(tdi));
+	test_cmd(tdi_start(tdi));
+	test_cmd(fwmodel_inject(&rmm_model, keys[1], RMM_INPUT, 0, 1));
+	expect_forced(self, "KEY_PURGE");
+	expect_end(self);
+}
+
+struct binder {
+	struct tdi *tdi;
+	int rc;
+};
+
+static void *bind_thread(void *arg)
+{
+	struct binder *b = arg;
+
+	b->rc = tdi_bind(b->tdi);
+	return NULL;
+}
+
+/* The same while the bind is on its way: the RMM is busy where it is to be caught */
+TEST_F_TIMEOUT(cca, forced_while_binding, 120)
+{
+	static const struct {
+		u32 cmd;
+		const char *line;
+		const char *state;
+	} places[] = {
+		{ RMM_VDEV_COMMUNICATE, "RMI_VDEV_COMMUNICATE(rd0, pdev0, vdev0, data0) BUSY" },
+		{ RMM_VDEV_LOCK, "RMI_VDEV_LOCK(rd0, pdev0, vdev0) BUSY",
+		  VDEV_STATE "UNLOCKED" },
+		{ RMM_VDEV_GET_INTERFACE_REPORT,
+		  "RMI_VDEV_GET_INTERFACE_REPORT(rd0, pdev0, vdev0) BUSY",
+		  VDEV_STATE "LOCKED" },
+	};
+	struct binder binder = { .tdi = &self->tdi[0] };
+	pthread_t thread;
+	char *log;
+
+	for (int i = 0; i < ARRAY_SIZE(places); i++) {
+		int tries = 200;
+
+		test_cmd(fwmodel_log_clear(&rmm_model));
+		test_cmd(fwmodel_inject(&rmm_model, places[i].cmd, RMM_BUSY, 0,
+					400));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, bind_thread,
+					    &binder));
+		do {
+			usleep(10000);
+			log = fwmodel_log(&rmm_model);
+			if (fwmodel_log_find(log, places[i].line))
+				break;
+			free(log);
+		} while (--tries);
+		ASSERT_LT(0, tries);
+		if (places[i].state)
+			EXPECT_NE(NULL, fwmodel_log_find(log, places[i].state));
+		free(log);
+
+		test_cmd(setup_disconnect(self->dev));
+		pthread_join(thread, NULL);
+		/* Not bound, and not connected any more */
+		EXPECT_EQ(-ENXIO, binder.rc) {
+			TH_LOG("%s: %s", places[i].line,
+			       errno_name(binder.rc));
+		}
+		test_cmd(fwmodel_inject_none(&rmm_model));
+		expect_state(self->rid, TDISP_STATE_UNLOCKED);
+		EXPECT_FALSE(fn_quarantined(&self->dev->fn[0]));
+		EXPECT_EQ(0, fn_held(&self->dev->fn[0]));
+		expect_nothing_left();
+		test_cmd(fwmodel_connect(&rmm_model, self->dev));
+	}
+	test_cmd(tdi_bind(&self->tdi[0]));
+	test_cmd(tdi_unbind(&self->tdi[0]));
+	expect_end(self);
+}
+
+/* A report, or measurements, without an end */
+TEST_F_TIMEOUT(cca, too_large, 120)
+{
+	static const u8 nonce[32] = { 1 };
+	struct tdi *tdi = &self->tdi[0];
+	u32 len;
+
+	test_cmd(fwmodel_set_param(&rmm_model, "endless", "3"));
+	test_err(EFBIG, tdi_bind(tdi));
+	expect_state(self->rid, TDISP_STATE_UNLOCKED);
+	EXPECT_FALSE(fn_quarantined(tdi->fn));
+	EXPECT_EQ(0, fn_held(tdi->fn));
+	expect_clean();
+
+	test_cmd(fwmodel_set_param(&rmm_model, "endless", "2"));
+	test_cmd(tdi_bind(tdi));
+	test_err(EFBIG, tdi_regen_object(tdi, IOMMU_TSM_OBJECT_MEAS, nonce));
+	/* The exchange was given up, so the VDEV is in ERROR */
+	test_err(EIO, tdi_start(tdi));
+	test_cmd(tdi_unbind(tdi));
+	expect_state(self->rid, TDISP_STATE_UNLOCKED);
+
+	test_cmd(fwmodel_set_param(&rmm_model, "endless", "-1"));
+	test_cmd(tdi_bind(tdi));
+	test_cmd(tdi_regen_object(tdi, IOMMU_TSM_OBJECT_MEAS, nonce));
+	test_cmd(tdi_object_size(tdi, IOMMU_TSM_OBJECT_MEAS, &len));
+	EXPECT_GT(SZ_4K, len);
+	test_cmd(tdi_start(tdi));
+	close_all(self);
+	test_cmd(setup_disconnect(self->dev));
+	expect_all_back();
+}
+
 /* Two functions have one session, and one exchange at a time */
 TEST_F_TIMEOUT(cca, two_functions, 60)
 {
@@ -1037,7 +1316,7 @@ TEST_F_TIMEOUT(cca, two_functions, 60)
 		SKIP(close_all(self); return, "a device with one function");
 	rid1 = self->dev->fn[1].rid;
 	test_cmd(tdi_setup(&tdi[1], &self->vmm, &self->dev->fn[1]));
-	test_cmd(rmm_set_param("krou", "1"));
+	test_cmd(fwmodel_set_param(&rmm_model, "krou", "1"));
 	for (int i = 0; i < 2; i++) {
 		test_cmd(tdi_bind(&tdi[i]));
 		test_cmd(tdi_start(&tdi[i]));
@@ -1062,10 +1341,10 @@ TEST_F_TIMEOUT(cca, two_functions, 60)
 /* Without a stream table of the SMMU for the device there is no VDEV */
 TEST_F(cca, no_stream_table)
 {
-	test_cmd(rmm_set_param("no_st", "1"));
+	test_cmd(fwmodel_set_param(&rmm_model, "no_st", "1"));
 	test_err(EIO, tdi_bind(&self->tdi[0]));
 	EXPECT_FALSE(fn_quarantined(&self->dev->fn[0]));
-	test_cmd(rmm_set_param("no_st", "0"));
+	test_cmd(fwmodel_set_param(&rmm_model, "no_st", "0"));
 	test_cmd(tdi_bind(&self->tdi[0]));
 	close_all(self);
 	test_cmd(setup_disconnect(self->dev));
@@ -1080,7 +1359,7 @@ TEST_F_TIMEOUT(link, stop_refused_in_bet0, 60)
 	struct tdi tdi;
 
 	test_cmd(cca_ready(self->dev, "variant=1"));
-	test_cmd(rmm_connect(self->dev));
+	test_cmd(fwmodel_connect(&rmm_model, self->dev));
 	test_cmd(vmm_open(&vmm));
 	test_cmd(tdi_setup(&tdi, &vmm, &self->dev->fn[0]));
 	test_cmd(tdi_bind(&tdi));
@@ -1106,9 +1385,12 @@ TEST_F_TIMEOUT(link, stop_refused_in_bet0, 60)
  * bound again, or it is in quarantine, with all that the RMM has of it kept.
  */
 static const u32 statuses[] = {
-	RMM_INPUT, RMM_REALM, RMM_RTT, RMM_NOT_SUPPORTED, RMM_DEVICE,
-	RMM_INCOMPLETE, RMM_GRANULE,
+	RMM_INPUT, RMM_NOT_SUPPORTED, RMM_INCOMPLETE, RMM_REALM, RMM_RTT,
+	RMM_DEVICE, RMM_GRANULE,
 };
+
+/* A call that comes again gets one of each kind there, the first of them */
+#define NR_KINDS	3
 
 struct outcome {
 	const char *step;
@@ -1160,7 +1442,7 @@ static int life_open(struct life *l)
 	int rc;
 
 	rc = cca_ready(l->dev, "");
-	rc = rc ?: rmm_connect(l->dev);
+	rc = rc ?: fwmodel_connect(&rmm_model, l->dev);
 	rc = rc ?: vmm_open(&l->vmm);
 	rc = rc ?: tdi_setup(&l->tdi, &l->vmm, &l->dev->fn[0]);
 	if (rc)
@@ -1200,7 +1482,7 @@ static void life_cycle(struct life *l, struct outcome *o)
 		o->unbind_rc = tdi_unbind(&l->tdi);
 	}
 	o->injected = !rmm_get_state(&state) && !state.pending;
-	rmm_inject_none();
+	fwmodel_inject_none(&rmm_model);
 	o->quarantined = fn_quarantined(&l->dev->fn[0]);
 }
 
@@ -1244,6 +1526,16 @@ static const char *outcome_text(const struct outcome *o, char *buf, size_t size)
 	return buf;
 }
 
+/* And what became of it when the device was disconnected */
+static void end_text(const struct life *l, char *row, size_t size)
+{
+	size_t len = strlen(row);
+
+	snprintf(row + len, size - len, ", disconnected: %s, %lu KiB lost",
+		 fn_quarantined(&l->dev->fn[0]) ? "quarantine" : "usable",
+		 fn_held(&l->dev->fn[0]) / 1024);
+}
+
 /* A row of the table for each place of the call, and each other outcome */
 #define inject_call(_self, _cmd, _name, _max) do {			\
 	struct life *l = &(_self)->life;				\
@@ -1253,38 +1545,39 @@ static const char *outcome_text(const struct outcome *o, char *buf, size_t size)
 	u32 conn = 0;							\
 									\
 	for (place = 0; place < (_max); place++) {			\
+		int i, nr = place ? NR_KINDS : ARRAY_SIZE(statuses);	\
 		char row[128], last[128] = "";				\
-		int i, from = 0;					\
 									\
-		for (i = 0; i < ARRAY_SIZE(statuses); i++) {		\
+		for (i = 0; i < nr; i++) {				\
 			if (!l->open) {					\
 				test_cmd(life_open(l));			\
 				test_cmd(rmm_get_state(&state));	\
 				conn = state.objects;			\
 			}						\
-			test_cmd(rmm_inject(_cmd, statuses[i], place, 1));\
+			test_cmd(fwmodel_inject(&rmm_model, _cmd, statuses[i], \
+						place, 1));		\
 			life_cycle(l, &o);				\
 			if (!o.injected)				\
 				break;					\
 			expect_defined(l, &o, conn);			\
 			outcome_text(&o, row, sizeof(row));		\
-			if (i && strcmp(row, last)) {			\
-				TH_LOG("%-14s #%-2d %u..%u: %s", _name,	\
-				       place, statuses[from],		\
-				       statuses[i - 1], last);		\
-				from = i;				\
-			}						\
-			strcpy(last, row);				\
 			if (o.quarantined ||				\
 			    fn_held(&l->dev->fn[0])) {			\
 				life_close(l);				\
+				/* Asked for once more, and not forbidden */\
+				test_cmd(setup_disconnect(l->dev));	\
+				test_cmd(rmm_get_state(&state));	\
+				EXPECT_EQ(0, state.violations);		\
+				end_text(l, row, sizeof(row));		\
 				test_cmd(cca_clear(l->dev));		\
 			}						\
+			if (strcmp(row, last))				\
+				TH_LOG("%-14s #%-2d %2u: %s", _name,	\
+				       place, statuses[i], row);	\
+			strcpy(last, row);				\
 		}							\
 		if (!o.injected)					\
 			break;						\
-		TH_LOG("%-14s #%-2d %u..%u: %s", _name, place,		\
-		       statuses[from], statuses[i - 1], last);		\
 		places++;						\
 	}								\
 	EXPECT_LT(0, places);						\

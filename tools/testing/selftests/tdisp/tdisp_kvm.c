@@ -419,6 +419,54 @@ TEST_F_TIMEOUT(kvm, failed_bind, 120)
 	stop_vm(self);
 }
 
+struct slot_toggle {
+	pthread_t thread;
+	FIXTURE_DATA(kvm) *self;
+	atomic_bool stop;
+	int error;
+};
+
+static void *slot_toggle_main(void *data)
+{
+	struct slot_toggle *t = data;
+	struct vm *vm = &t->self->vmm.vm;
+
+	while (!t->stop && !t->error) {
+		t->error = vm_set_dmabuf(vm, -1, 0, BAR_GPA, 0);
+		if (!t->error)
+			t->error = vm_set_dmabuf(vm, t->self->dmabuf, 0,
+						 BAR_GPA, BAR_LEN);
+	}
+	return NULL;
+}
+
+/* What looks MMIO up in a slot may find it in the middle of being deleted */
+TEST_F_TIMEOUT(kvm, lookup_while_deleted, 120)
+{
+	struct slot_toggle t = { .self = self };
+	int found = 0, gone = 0;
+
+	test_cmd(tdi_bind(&self->tdi));
+	ASSERT_EQ(0, pthread_create(&t.thread, NULL, slot_toggle_main, &t));
+	for (int i = 0; i < 20000 && (found < 50 || gone < 50); i++) {
+		int rc = tdi_validate_mmio(&self->tdi, BAR_GPA,
+					   BAR_GPA + SZ_4K, 0);
+
+		if (!rc)
+			found++;
+		else if (rc == -EINVAL)
+			gone++;
+		else
+			ASSERT_EQ(0, rc);
+	}
+	t.stop = true;
+	pthread_join(t.thread, NULL);
+	EXPECT_EQ(0, t.error);
+	EXPECT_LE(50, found);
+	EXPECT_LE(50, gone);
+	stop_vm(self);
+}
+
 struct removal {
 	pthread_t thread;
 	const char *driver_attr;

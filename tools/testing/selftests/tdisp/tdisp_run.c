@@ -9,8 +9,9 @@
  * rounds with it afterwards.
  *
  * With the order of SEV-TIO it is the driver of AMD's PSP, above a model of that,
- * which binds the device. The soft TSM is loaded then, too: it tells the device
- * which accesses come from private mappings, in place of hardware.
+ * which binds the device; with that of Arm CCA, likewise, the one of the RMM. The
+ * soft TSM is loaded then, too: it tells the device which accesses come from
+ * private mappings, in place of hardware.
  */
 #include <errno.h>
 #include <signal.h>
@@ -21,6 +22,7 @@
 
 #include "lib/tdisp_lib.h"
 #include "lib/psp.h"
+#include "lib/rmm.h"
 #include "lib/steps.h"
 #include "lib/vmm_round.h"
 
@@ -31,15 +33,31 @@ static int nr_fns = 1;
 static int nr_rounds = 1;
 static const struct tvm_fault *fault;
 static const char *teardown = "stop-first";
-/* The TSM is the PSP */
-static bool sev;
+
+/**
+ * struct fw_order - An order of teardown that a model of firmware has, as the TSM
+ * @name: as the argument of -t
+ * @model: the model
+ * @params: to load it with
+ * @check: nothing that the firmware minds, and it has given all back
+ */
+struct fw_order {
+	const char *name;
+	const struct fwmodel *model;
+	const char *params;
+	void (*check)(void);
+};
+
+/* NULL with the soft TSM */
+static const struct fw_order *fw_order;
 
 static void print_usage(FILE *f)
 {
 	fprintf(f, "usage: tdisp_run [-r ROUNDS] [-t TEARDOWN] [-f FAULT] [-2] [BDF]\n\n"
 		   "-r  rounds without restarting the VM (default: 1)\n"
 		   "-t  stop-first, stop-first-late-revoke or revoke-first; or\n"
-		   "    sev-tio, with the PSP as TSM, and without faults\n"
+		   "    sev-tio, with the PSP as TSM, and without faults; or\n"
+		   "    cca, with the RMM, likewise\n"
 		   "-2  functions 0 and 1 at the same time\n"
 		   "-f  first a round with a device that misbehaves:\n\n");
 	for (int i = 0; i < tvm_nr_faults; i++)
@@ -50,10 +68,10 @@ static void print_usage(FILE *f)
 static void close_vm(void)
 {
 	tvm_close(&tvm);
-	if (!sev || !psp_loaded())
+	if (!fw_order || !fwmodel_loaded(fw_order->model))
 		return;
 	setup_disconnect(setup.dev);
-	psp_unload();
+	fwmodel_unload(fw_order->model);
 }
 
 static __noreturn void fail(const char *what, int rc)
@@ -83,7 +101,8 @@ static void open_vm(void)
 	int rc;
 
 	step("admin", "host-tsm", "connect", " fn=%s", setup.dev->fn[0].bdf);
-	rc = sev ? psp_connect(setup.dev) : setup_connect(setup.dev);
+	rc = fw_order ? fwmodel_connect(fw_order->model, setup.dev) :
+			setup_connect(setup.dev);
 	if (rc)
 		fail("connect", rc);
 	rc = tvm_open(&tvm, setup.dev->fn, nr_fns);
@@ -98,7 +117,6 @@ static void open_vm(void)
 	}
 }
 
-/* The driver has done nothing that the PSP minds, and has given all back */
 static void check_psp(void)
 {
 	struct psp_state state;
@@ -112,6 +130,34 @@ static void check_psp(void)
 		fail("the PSP is not as it was", -EPROTO);
 }
 
+static void check_rmm(void)
+{
+	struct rmm_state state;
+	int rc;
+
+	rc = rmm_get_state(&state);
+	if (rc)
+		fail("no state of the RMM", rc);
+	if (state.violations || state.refused || state.delegated ||
+	    state.objects || state.mapped || state.pdevs || state.streams ||
+	    state.vdevs)
+		fail("the RMM is not as it was", -EPROTO);
+}
+
+/* Of the RMM: with new keys for each unlock, and ranges in one call */
+static const struct fw_order fw_orders[] = {
+	{ "sev-tio", &psp_model, "", check_psp },
+	{ "cca", &rmm_model, "krou=1 range_max=0", check_rmm },
+};
+
+static const struct fw_order *find_order(const char *name)
+{
+	for (int i = 0; i < ARRAY_SIZE(fw_orders); i++)
+		if (!strcmp(fw_orders[i].name, name))
+			return &fw_orders[i];
+	return NULL;
+}
+
 static void end_vm(void)
 {
 	int rc;
@@ -121,8 +167,8 @@ static void end_vm(void)
 	rc = setup_disconnect(setup.dev);
 	if (rc)
 		fail("disconnect", rc);
-	if (sev)
-		check_psp();
+	if (fw_order)
+		fw_order->check();
 }
 
 /* Is this what the fault should lead to? */
@@ -218,7 +264,7 @@ static bool parse(int argc, char **argv)
 			break;
 		case 't':
 			teardown = optarg;
-			sev = !strcmp(optarg, "sev-tio");
+			fw_order = find_order(optarg);
 			break;
 		case 'f':
 			fault = tvm_find_fault(optarg);
@@ -235,7 +281,7 @@ static bool parse(int argc, char **argv)
 			return false;
 		}
 	}
-	return nr_rounds > 0 && !(sev && fault);
+	return nr_rounds > 0 && !(fw_order && fault);
 }
 
 static int ready(void)
@@ -243,11 +289,11 @@ static int ready(void)
 	int rc;
 
 	rc = setup_ready(setup.dev);
-	if (!sev)
+	if (!fw_order)
 		return rc ?: soft_tsm_set_teardown(teardown);
-	if (psp_loaded())
-		rc = rc ?: psp_unload();
-	return rc ?: psp_load("");
+	if (fwmodel_loaded(fw_order->model))
+		rc = rc ?: fwmodel_unload(fw_order->model);
+	return rc ?: fwmodel_load(fw_order->model, fw_order->params);
 }
 
 int main(int argc, char **argv)

@@ -55,8 +55,8 @@ static int sev_clear(struct tdisp_device *dev)
 	rc = setup_disconnect(dev);
 	for (int i = 0; i < dev->nr_fns; i++)
 		remove |= fn_quarantined(&dev->fn[i]);
-	if (psp_loaded())
-		rc = rc ?: psp_unload();
+	if (fwmodel_loaded(&psp_model))
+		rc = rc ?: fwmodel_unload(&psp_model);
 	if (remove)
 		testctl_set(dev->fn[0].rid, TDISP_CTL_REMOVED, 1);
 	return rc ?: setup_clear(dev);
@@ -67,9 +67,9 @@ static int sev_ready(struct tdisp_device *dev, const char *params)
 	int rc;
 
 	rc = setup_ready(dev);
-	if (psp_loaded())
-		rc = rc ?: psp_unload();
-	return rc ?: psp_load(params);
+	if (fwmodel_loaded(&psp_model))
+		rc = rc ?: fwmodel_unload(&psp_model);
+	return rc ?: fwmodel_load(&psp_model, params);
 }
 
 FIXTURE(sev)
@@ -85,7 +85,7 @@ FIXTURE_SETUP(sev)
 	self->dev = setup.dev;
 	self->rid = setup.dev->fn[0].rid;
 	test_cmd(sev_ready(self->dev, ""));
-	test_cmd(psp_connect(self->dev));
+	test_cmd(fwmodel_connect(&psp_model, self->dev));
 	test_cmd(vmm_open(&self->vmm));
 	test_cmd(tdi_setup(&self->tdi[0], &self->vmm, &self->dev->fn[0]));
 }
@@ -128,7 +128,7 @@ static void close_all(FIXTURE_DATA(sev) *self)
 
 /* These lines of the model's log follow each other, from @_log on */
 #define expect_line(_log, _line) do {					\
-	const char *__at = psp_log_find(_log, _line);			\
+	const char *__at = fwmodel_log_find(_log, _line);		\
 									\
 	EXPECT_NE(NULL, __at) {						\
 		TH_LOG("no \"%s\"", _line);				\
@@ -166,7 +166,7 @@ TEST_F(sev, connect)
 	expect_nothing_left(0);
 
 	log = testctl_log_end();
-	test_cmd(psp_connect(self->dev));
+	test_cmd(fwmodel_connect(&psp_model, self->dev));
 	EXPECT_EQ(1, testctl_count(log, fn->rid, TDISP_EV_SESSION, TESTCTL_ANY,
 				   1));
 	EXPECT_EQ(1, testctl_count(log, fn->rid, TDISP_EV_STREAM, TESTCTL_ANY,
@@ -254,7 +254,7 @@ TEST_F_TIMEOUT(sev, evidence, 60)
 	test_cmd(tdi_unbind(tdi));
 
 	/* The PSP need not put the report out when it binds */
-	test_cmd(psp_set_param("no_report", "1"));
+	test_cmd(fwmodel_set_param(&psp_model, "no_report", "1"));
 	test_cmd(tdi_bind(tdi));
 	test_cmd(tdi_read_object(tdi, IOMMU_TSM_OBJECT_REPORT, 4096,
 				 (void **)&data, &len));
@@ -404,7 +404,7 @@ TEST_F(sev, order)
 		SKIP(close_all(self); return, "no trace events");
 	test_cmd(trace_open(&trace));
 	test_cmd(trace_enable("tsm", true));
-	test_cmd(psp_log_clear());
+	test_cmd(fwmodel_log_clear(&psp_model));
 	test_cmd(tdi_bind(tdi));
 	test_cmd(tdi_start(tdi));
 	test_cmd(tdi_unbind(tdi));
@@ -429,7 +429,7 @@ TEST_F(sev, order)
 	test_cmd(trace_find(&trace, "tsm_unbind_done", "%s", ""));
 	trace_close(&trace);
 
-	log = psp_log();
+	log = fwmodel_log(&psp_model);
 	at = log;
 	expect_line(at, "TIO_TDI_CREATE ok");
 	expect_line(at, "TIO_TDI_STATUS ok");
@@ -463,27 +463,27 @@ TEST_F_TIMEOUT(sev, two_tdis_and_the_fence, 60)
 	expect_state(self->dev->fn[0].rid, TDISP_STATE_RUN);
 	expect_state(self->dev->fn[1].rid, TDISP_STATE_RUN);
 	test_cmd(psp_fence(0));
-	test_cmd(psp_log_clear());
+	test_cmd(fwmodel_log_clear(&psp_model));
 
 	test_cmd(tdi_unbind(&self->tdi[0]));
 	expect_state(self->dev->fn[1].rid, TDISP_STATE_RUN);
-	log = psp_log();
-	EXPECT_EQ(0, psp_log_count(log, "TIO_ASID_FENCE"));
+	log = fwmodel_log(&psp_model);
+	EXPECT_EQ(0, fwmodel_log_count(log, "TIO_ASID_FENCE"));
 	free(log);
 
 	test_cmd(tdi_unbind(&self->tdi[1]));
-	log = psp_log();
-	EXPECT_EQ(1, psp_log_count(log, "TIO_ASID_FENCE_STATUS ok"));
-	EXPECT_EQ(1, psp_log_count(log, "TIO_ASID_FENCE_CLEAR ok"));
+	log = fwmodel_log(&psp_model);
+	EXPECT_EQ(1, fwmodel_log_count(log, "TIO_ASID_FENCE_STATUS ok"));
+	EXPECT_EQ(1, fwmodel_log_count(log, "TIO_ASID_FENCE_CLEAR ok"));
 	free(log);
 
 	/* It is gone */
 	test_cmd(tdi_bind(&self->tdi[0]));
 	test_cmd(tdi_start(&self->tdi[0]));
-	test_cmd(psp_log_clear());
+	test_cmd(fwmodel_log_clear(&psp_model));
 	test_cmd(tdi_unbind(&self->tdi[0]));
-	log = psp_log();
-	EXPECT_EQ(0, psp_log_count(log, "TIO_ASID_FENCE_CLEAR"));
+	log = fwmodel_log(&psp_model);
+	EXPECT_EQ(0, fwmodel_log_count(log, "TIO_ASID_FENCE_CLEAR"));
 	free(log);
 	close_all(self);
 	test_cmd(setup_disconnect(self->dev));
@@ -501,13 +501,13 @@ TEST_F_TIMEOUT(sev, stop_refused, 60)
 	test_cmd(tdi_bind(tdi));
 	test_cmd(tdi_start(tdi));
 	testctl_set(self->rid, TDISP_CTL_STOP_ERROR, TDISP_ERR_UNSPECIFIED);
-	test_cmd(psp_log_clear());
+	test_cmd(fwmodel_log_clear(&psp_model));
 	test_err(EUCLEAN, tdi_unbind(tdi));
-	log = psp_log();
+	log = fwmodel_log(&psp_model);
 	/* Three times, then by force */
-	EXPECT_EQ(3, psp_log_count(log, "TIO_TDI_UNBIND status 0x33"));
-	EXPECT_EQ(1, psp_log_count(log, "TIO_TDI_UNBIND ok"));
-	EXPECT_EQ(0, psp_log_count(log, "TIO_TDI_RECLAIM"));
+	EXPECT_EQ(3, fwmodel_log_count(log, "TIO_TDI_UNBIND status 0x33"));
+	EXPECT_EQ(1, fwmodel_log_count(log, "TIO_TDI_UNBIND ok"));
+	EXPECT_EQ(0, fwmodel_log_count(log, "TIO_TDI_RECLAIM"));
 	free(log);
 	expect_state(self->rid, TDISP_STATE_RUN);
 	EXPECT_TRUE(fn_quarantined(fn));
@@ -541,19 +541,19 @@ TEST_F_TIMEOUT(sev, forced_unbind_in_silence, 60)
 	char *log;
 	u32 events;
 
-	test_cmd(psp_set_param("force_silent", "1"));
+	test_cmd(fwmodel_set_param(&psp_model, "force_silent", "1"));
 	test_cmd(tdi_bind(tdi));
 	test_cmd(tdi_start(tdi));
 	/* The PSP does not want to be asked: without silence, force would do */
-	test_cmd(psp_inject(PSP_TDI_UNBIND, 0x3b, 0, 1));
-	test_cmd(psp_log_clear());
+	test_cmd(fwmodel_inject(&psp_model, PSP_TDI_UNBIND, 0x3b, 0, 1));
+	test_cmd(fwmodel_log_clear(&psp_model));
 	events = testctl_log_end();
 	test_err(EUCLEAN, tdi_unbind(tdi));
 	EXPECT_EQ(0, count_tdisp(events, self->rid, TDISP_STOP_INTERFACE));
-	log = psp_log();
-	EXPECT_EQ(1, psp_log_count(log, "TIO_TDI_UNBIND status 0x3b"));
-	EXPECT_EQ(1, psp_log_count(log, "TIO_TDI_UNBIND ok"));
-	EXPECT_EQ(0, psp_log_count(log, "TIO_TDI_RECLAIM"));
+	log = fwmodel_log(&psp_model);
+	EXPECT_EQ(1, fwmodel_log_count(log, "TIO_TDI_UNBIND status 0x3b"));
+	EXPECT_EQ(1, fwmodel_log_count(log, "TIO_TDI_UNBIND ok"));
+	EXPECT_EQ(0, fwmodel_log_count(log, "TIO_TDI_RECLAIM"));
 	free(log);
 	/* What counts is what the device says */
 	expect_state(self->rid, TDISP_STATE_RUN);
@@ -572,7 +572,7 @@ TEST_F_TIMEOUT(sev, forced_unbind_of_nothing_in_silence, 60)
 	struct tdi *tdi = &self->tdi[0];
 	struct psp_state state;
 
-	test_cmd(psp_set_param("force_silent", "1"));
+	test_cmd(fwmodel_set_param(&psp_model, "force_silent", "1"));
 	test_cmd(tdi_bind(tdi));
 	test_cmd(tdi_start(tdi));
 	testctl_set(self->rid, TDISP_CTL_REMOVED, 1);
@@ -593,15 +593,15 @@ TEST_F_TIMEOUT(sev, forced_unbind_without_an_answer, 60)
 	struct psp_state state;
 	char *log;
 
-	test_cmd(psp_set_param("force_silent", "1"));
+	test_cmd(fwmodel_set_param(&psp_model, "force_silent", "1"));
 	test_cmd(tdi_bind(tdi));
-	test_cmd(psp_log_clear());
+	test_cmd(fwmodel_log_clear(&psp_model));
 	testctl_set(self->rid, TDISP_CTL_STALL_MS, 1500);
 	test_err(EUCLEAN, tdi_unbind(tdi));
 	testctl_clear_faults(self->rid);
-	log = psp_log();
-	EXPECT_EQ(1, psp_log_count(log, "TIO_TDI_UNBIND ok"));
-	EXPECT_EQ(0, psp_log_count(log, "TIO_TDI_RECLAIM"));
+	log = fwmodel_log(&psp_model);
+	EXPECT_EQ(1, fwmodel_log_count(log, "TIO_TDI_UNBIND ok"));
+	EXPECT_EQ(0, fwmodel_log_count(log, "TIO_TDI_RECLAIM"));
 	free(log);
 	EXPECT_TRUE(fn_quarantined(tdi->fn));
 	test_cmd(psp_get_state(&state));
@@ -637,10 +637,10 @@ TEST_F(sev, wrong_order)
 	test_err(ENODEV, psp_raw(PSP_TDI_BIND, 0));
 	test_cmd(tdi_bind(tdi));
 	for (int i = 0; i < ARRAY_SIZE(locked); i++) {
-		test_cmd(psp_log_clear());
+		test_cmd(fwmodel_log_clear(&psp_model));
 		test_err(EIO, psp_raw(locked[i].cmd, locked[i].flags));
-		log = psp_log();
-		EXPECT_EQ(1, psp_log_count(log, locked[i].line)) {
+		log = fwmodel_log(&psp_model);
+		EXPECT_EQ(1, fwmodel_log_count(log, locked[i].line)) {
 			TH_LOG("%s", locked[i].line);
 		}
 		free(log);
@@ -676,16 +676,16 @@ TEST_F_TIMEOUT(sev, no_answer_to_stop, 60)
 
 	test_cmd(tdi_bind(tdi));
 	test_cmd(tdi_start(tdi));
-	test_cmd(psp_log_clear());
+	test_cmd(fwmodel_log_clear(&psp_model));
 	testctl_set(self->rid, TDISP_CTL_STALL_MS, 1500);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, end_of_stall, &self->rid));
 	test_cmd(tdi_unbind(tdi));
 	pthread_join(thread, NULL);
 	expect_state(self->rid, TDISP_STATE_UNLOCKED);
-	log = psp_log();
-	EXPECT_EQ(1, psp_log_count(log, "TIO_TDI_UNBIND status 0x33"));
-	EXPECT_EQ(1, psp_log_count(log, "TIO_TDI_UNBIND ok"));
-	EXPECT_EQ(0, psp_log_count(log, "  TIO_TDI_UNBIND was left"));
+	log = fwmodel_log(&psp_model);
+	EXPECT_EQ(1, fwmodel_log_count(log, "TIO_TDI_UNBIND status 0x33"));
+	EXPECT_EQ(1, fwmodel_log_count(log, "TIO_TDI_UNBIND ok"));
+	EXPECT_EQ(0, fwmodel_log_count(log, "  TIO_TDI_UNBIND was left"));
 	free(log);
 	close_all(self);
 	test_cmd(setup_disconnect(self->dev));
@@ -732,6 +732,71 @@ TEST_F_TIMEOUT(sev, device_gone, 60)
 	expect_nothing_left(1);
 }
 
+/* Vectors are the host's: what has the MSI-X table is never the guest's */
+TEST_F(sev, vectors_stay)
+{
+	struct tdi *tdi = &self->tdi[0];
+	struct psp_state state;
+	int dmabuf;
+
+	dmabuf = tdi_export_bar(tdi, TDISP_BAR_MSIX, 0, SZ_4K);
+	ASSERT_LE(0, dmabuf);
+	test_cmd(vm_set_dmabuf(&self->vmm.vm, dmabuf, 0, BAR_GPA, SZ_4K));
+	test_cmd(tdi_bind(tdi));
+	test_err(EINVAL, tdi_validate_mmio(tdi, BAR_GPA, BAR_GPA + SZ_4K, 0));
+	test_cmd(psp_get_state(&state));
+	EXPECT_EQ(0, state.guest);
+	close_fd(&dmabuf);
+	close_all(self);
+	test_cmd(setup_disconnect(self->dev));
+	expect_nothing_left(1);
+}
+
+/* A device that is in no state to be bound is none of the PSP's either */
+TEST_F(sev, bind_in_error)
+{
+	struct tdi *tdi = &self->tdi[0];
+	struct psp_state state;
+
+	testctl_set(self->rid, TDISP_CTL_FORCE_ERROR, 1);
+	test_err(EIO, tdi_bind(tdi));
+	EXPECT_FALSE(fn_quarantined(tdi->fn));
+	test_cmd(psp_get_state(&state));
+	EXPECT_EQ(0, state.tdis);
+	testctl_set(self->rid, TDISP_CTL_FORCE_ERROR, 0);
+	expect_clean();
+	close_all(self);
+	test_cmd(setup_disconnect(self->dev));
+	expect_nothing_left(1);
+}
+
+/* A function is removed with its TDI kept, and comes back while connected */
+TEST_F_TIMEOUT(sev, comes_back, 60)
+{
+	struct tdisp_fn *fn = &self->dev->fn[1];
+	struct tdi *tdi = &self->tdi[1];
+	struct psp_state state;
+
+	test_cmd(tdi_setup(tdi, &self->vmm, fn));
+	test_cmd(tdi_bind(tdi));
+	test_cmd(fwmodel_inject(&psp_model, PSP_TDI_UNBIND, 0x3b, 0, 2));
+	test_err(EUCLEAN, tdi_unbind(tdi));
+	EXPECT_TRUE(fn_quarantined(fn));
+	close_all(self);
+
+	test_cmd(sysfs_write("1", "/sys/bus/pci/devices/%s/remove", fn->bdf));
+	test_cmd(pci_rescan());
+	EXPECT_TRUE(fn_quarantined(fn));
+	EXPECT_EQ(2 * SZ_4K, fn_held(fn));
+	/* It is the new one that is released */
+	test_cmd(setup_disconnect(self->dev));
+	EXPECT_FALSE(fn_quarantined(fn));
+	EXPECT_EQ(0, fn_held(fn));
+	test_cmd(psp_get_state(&state));
+	EXPECT_EQ(0, state.tdis);
+	EXPECT_EQ(0, state.violations);
+}
+
 /* The TDI fails by itself: unbind leads out */
 TEST_F(sev, error)
 {
@@ -760,16 +825,16 @@ TEST_F(sev, lost)
 	expect_state(self->rid, TDISP_STATE_UNLOCKED);
 	test_err(ENOTCONN, tdi_start(tdi));
 	test_cmd(tdi_unbind(tdi));
-	test_cmd(psp_connect(self->dev));
+	test_cmd(fwmodel_connect(&psp_model, self->dev));
 	test_cmd(tdi_bind(tdi));
 	/* Who provides the VM stays as long as it is in use */
-	test_err(EAGAIN, psp_unload());
+	test_err(EAGAIN, fwmodel_unload(&psp_model));
 	expect_state(self->rid, TDISP_STATE_LOCKED);
 	close_all(self);
 	expect_state(self->rid, TDISP_STATE_UNLOCKED);
 	expect_clean();
 	/* With the device connected */
-	test_cmd(psp_unload());
+	test_cmd(fwmodel_unload(&psp_model));
 	expect_attr(&self->dev->fn[0], "connect", "");
 }
 
@@ -796,8 +861,8 @@ FIXTURE_TEARDOWN_PARENT(link)
 	struct vmm __vmm;						\
 	struct tdi __tdi;						\
 									\
-	test_cmd(psp_load(_params));					\
-	test_cmd(psp_connect(__dev));					\
+	test_cmd(fwmodel_load(&psp_model, _params));			\
+	test_cmd(fwmodel_connect(&psp_model, __dev));			\
 	test_cmd(vmm_open(&__vmm));					\
 	test_cmd(tdi_setup(&__tdi, &__vmm, &__dev->fn[0]));		\
 	test_cmd(tdi_bind(&__tdi));					\
@@ -818,11 +883,11 @@ TEST_F_TIMEOUT(link, expand, 60)
 /* More than a list of pages can name */
 TEST_F(link, expand_too_far)
 {
-	test_cmd(psp_load("expand_to=0x200000"));
-	test_err(ENOMEM, psp_connect(self->dev));
+	test_cmd(fwmodel_load(&psp_model, "expand_to=0x200000"));
+	test_err(ENOMEM, fwmodel_connect(&psp_model, self->dev));
 	expect_nothing_left(0);
-	test_cmd(psp_set_param("expand_to", "0"));
-	test_cmd(psp_connect(self->dev));
+	test_cmd(fwmodel_set_param(&psp_model, "expand_to", "0"));
+	test_cmd(fwmodel_connect(&psp_model, self->dev));
 	test_cmd(setup_disconnect(self->dev));
 	expect_nothing_left(0);
 }
@@ -841,12 +906,12 @@ TEST_F_TIMEOUT(link, response_larger_than_request, 60)
 /* One page more than a scatter list has entries for, with its end */
 TEST_F(link, too_many_pages)
 {
-	test_cmd(psp_load("out_max=0x200000"));
-	test_err(ENOMEM, psp_connect(self->dev));
+	test_cmd(fwmodel_load(&psp_model, "out_max=0x200000"));
+	test_err(ENOMEM, fwmodel_connect(&psp_model, self->dev));
 	expect_nothing_left(0);
-	test_cmd(psp_unload());
-	test_cmd(psp_load("out_max=0x201000"));
-	test_err(ENOMEM, psp_connect(self->dev));
+	test_cmd(fwmodel_unload(&psp_model));
+	test_cmd(fwmodel_load(&psp_model, "out_max=0x201000"));
+	test_err(ENOMEM, fwmodel_connect(&psp_model, self->dev));
 	expect_nothing_left(0);
 }
 
@@ -855,11 +920,11 @@ TEST_F_TIMEOUT(link, each_page, 120)
 {
 	int i, rc;
 
-	test_cmd(psp_load(""));
+	test_cmd(fwmodel_load(&psp_model, ""));
 	for (i = 0; i < 64; i++) {
-		test_cmd(psp_inject(PSP_RMP_FIRMWARE, 1, i, 1));
-		rc = psp_connect(self->dev);
-		test_cmd(psp_inject_none());
+		test_cmd(fwmodel_inject(&psp_model, PSP_RMP_FIRMWARE, 1, i, 1));
+		rc = fwmodel_connect(&psp_model, self->dev);
+		test_cmd(fwmodel_inject_none(&psp_model));
 		if (!rc)
 			break;
 		EXPECT_EQ(-ENOMEM, rc) {
@@ -879,28 +944,28 @@ TEST_F(link, device_not_reclaimed)
 {
 	struct psp_state state;
 
-	test_cmd(psp_load(""));
-	test_cmd(psp_connect(self->dev));
-	test_cmd(psp_inject(PSP_DEV_RECLAIM, 0x3a, 0, 1));
+	test_cmd(fwmodel_load(&psp_model, ""));
+	test_cmd(fwmodel_connect(&psp_model, self->dev));
+	test_cmd(fwmodel_inject(&psp_model, PSP_DEV_RECLAIM, 0x3a, 0, 1));
 	test_cmd(setup_disconnect(self->dev));
 	expect_clean();
 	test_cmd(psp_get_state(&state));
 	EXPECT_EQ(1, state.devices);
 	EXPECT_EQ(2, state.context);
 	EXPECT_EQ(OWN_PAGES, state.firmware);
-	test_err(EIO, psp_connect(self->dev));
+	test_err(EIO, fwmodel_connect(&psp_model, self->dev));
 }
 
 TEST_F(link, device_not_created)
 {
-	test_cmd(psp_load(""));
-	test_cmd(psp_inject(PSP_DEV_CREATE, 0x39, 0, 1));
-	test_err(EIO, psp_connect(self->dev));
+	test_cmd(fwmodel_load(&psp_model, ""));
+	test_cmd(fwmodel_inject(&psp_model, PSP_DEV_CREATE, 0x39, 0, 1));
+	test_err(EIO, fwmodel_connect(&psp_model, self->dev));
 	expect_nothing_left(0);
-	test_cmd(psp_inject(PSP_DEV_CONNECT, 0x35, 0, 1));
-	test_err(EIO, psp_connect(self->dev));
+	test_cmd(fwmodel_inject(&psp_model, PSP_DEV_CONNECT, 0x35, 0, 1));
+	test_err(EIO, fwmodel_connect(&psp_model, self->dev));
 	expect_nothing_left(0);
-	test_cmd(psp_connect(self->dev));
+	test_cmd(fwmodel_connect(&psp_model, self->dev));
 	test_cmd(setup_disconnect(self->dev));
 	expect_nothing_left(0);
 }
@@ -908,11 +973,11 @@ TEST_F(link, device_not_created)
 /* What the firmware wants to send is no message */
 TEST_F(link, no_request)
 {
-	test_cmd(psp_load(""));
-	test_cmd(psp_inject(PSP_DEV_CONNECT, 0x32, 0, 1));
-	test_err(EBADMSG, psp_connect(self->dev));
+	test_cmd(fwmodel_load(&psp_model, ""));
+	test_cmd(fwmodel_inject(&psp_model, PSP_DEV_CONNECT, 0x32, 0, 1));
+	test_err(EBADMSG, fwmodel_connect(&psp_model, self->dev));
 	expect_nothing_left(0);
-	test_cmd(psp_connect(self->dev));
+	test_cmd(fwmodel_connect(&psp_model, self->dev));
 	test_cmd(setup_disconnect(self->dev));
 	expect_nothing_left(0);
 }
@@ -924,19 +989,19 @@ TEST_F_TIMEOUT(link, no_answer_to_disconnect, 60)
 	pthread_t thread;
 	char *log;
 
-	test_cmd(psp_load(""));
-	test_cmd(psp_connect(self->dev));
-	test_cmd(psp_log_clear());
+	test_cmd(fwmodel_load(&psp_model, ""));
+	test_cmd(fwmodel_connect(&psp_model, self->dev));
+	test_cmd(fwmodel_log_clear(&psp_model));
 	testctl_set(rid, TDISP_CTL_STALL_MS, 1500);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, end_of_stall, &rid));
 	test_cmd(setup_disconnect(self->dev));
 	pthread_join(thread, NULL);
 
-	log = psp_log();
-	EXPECT_EQ(0, psp_log_count(log, "  TIO_DEV_DISCONNECT was left"));
-	EXPECT_EQ(1, psp_log_count(log, "TIO_DEV_DISCONNECT status 0x33"));
-	EXPECT_EQ(1, psp_log_count(log, "TIO_DEV_DISCONNECT ok"));
-	EXPECT_EQ(1, psp_log_count(log, "TIO_DEV_RECLAIM ok"));
+	log = fwmodel_log(&psp_model);
+	EXPECT_EQ(0, fwmodel_log_count(log, "  TIO_DEV_DISCONNECT was left"));
+	EXPECT_EQ(1, fwmodel_log_count(log, "TIO_DEV_DISCONNECT status 0x33"));
+	EXPECT_EQ(1, fwmodel_log_count(log, "TIO_DEV_DISCONNECT ok"));
+	EXPECT_EQ(1, fwmodel_log_count(log, "TIO_DEV_RECLAIM ok"));
 	free(log);
 	expect_nothing_left(0);
 }
@@ -1008,7 +1073,7 @@ static int life_connect(struct life *l)
 {
 	int rc;
 
-	rc = psp_connect(l->dev);
+	rc = fwmodel_connect(&psp_model, l->dev);
 	rc = rc ?: vmm_open(&l->vmm);
 	rc = rc ?: tdi_setup(&l->tdi, &l->vmm, &l->dev->fn[0]);
 	rc = rc ?: vcpu_create(&l->vcpu, &l->vmm.vm);
@@ -1086,7 +1151,7 @@ static void life_cycle(struct life *l, struct outcome *o)
 
 	life_steps(l, o);
 	o->injected = !psp_get_state(&state) && !state.pending;
-	psp_inject_none();
+	fwmodel_inject_none(&psp_model);
 	o->quarantined = fn_quarantined(&l->dev->fn[0]);
 }
 
@@ -1170,7 +1235,7 @@ static const char *outcome_text(const struct outcome *o, char *buf, size_t size)
 } while (0)
 
 #define inject_one(_cmd, _status, _place) do {				\
-	test_cmd(psp_inject(_cmd, _status, _place, 1));			\
+	test_cmd(fwmodel_inject(&psp_model, _cmd, _status, _place, 1));	\
 	if ((_cmd) == PSP_FENCE_CLEAR)					\
 		test_cmd(psp_fence(0));					\
 	life_cycle(l, &o);						\
@@ -1226,7 +1291,7 @@ TEST_F_TIMEOUT(inject, no_answer, 300)
 
 	for (int i = 0; i < ARRAY_SIZE(cmds); i++) {
 		test_cmd(life_open(l, ""));
-		test_cmd(psp_inject(cmds[i], PSP_NO_ANSWER, 0, 1));
+		test_cmd(fwmodel_inject(&psp_model, cmds[i], PSP_NO_ANSWER, 0, 1));
 		life_cycle(l, &o);
 		EXPECT_TRUE(o.injected);
 		TH_LOG("%#x: %s", cmds[i], outcome_text(&o, row, sizeof(row)));
@@ -1267,7 +1332,7 @@ FIXTURE_SETUP(inject_link)
 	self->life.dev = setup.dev;
 	self->life.dmabuf = -1;
 	test_cmd(setup_ready(setup.dev));
-	test_cmd(psp_load(""));
+	test_cmd(fwmodel_load(&psp_model, ""));
 }
 
 FIXTURE_TEARDOWN_PARENT(inject_link)
@@ -1286,7 +1351,7 @@ static void link_cycle(struct life *l, struct link_outcome *o)
 	life_close(l);
 	o->disconnect_rc = setup_disconnect(l->dev);
 	psp_get_state(&o->state);
-	psp_inject_none();
+	fwmodel_inject_none(&psp_model);
 }
 
 static const char *link_text(const struct link_outcome *o, char *buf,
@@ -1313,9 +1378,9 @@ static const char *link_text(const struct link_outcome *o, char *buf,
 		EXPECT_EQ(1, __o->state.devices);			\
 		/* Two pages of the device, one of each guest */	\
 		EXPECT_EQ(2 + __l->guests, __o->state.context);		\
-		test_err(EIO, psp_connect(__l->dev));			\
+		test_err(EIO, fwmodel_connect(&psp_model, __l->dev));	\
 	} else {							\
-		test_cmd(psp_connect(__l->dev));			\
+		test_cmd(fwmodel_connect(&psp_model, __l->dev));	\
 		test_cmd(setup_disconnect(__l->dev));			\
 	}								\
 } while (0)
@@ -1340,7 +1405,7 @@ static const char *link_text(const struct link_outcome *o, char *buf,
 	int i, from = 0;						\
 									\
 	for (i = 0; i < ARRAY_SIZE(statuses); i++) {			\
-		test_cmd(psp_inject(_cmd, statuses[i], 0, _count));	\
+		test_cmd(fwmodel_inject(&psp_model, _cmd, statuses[i], 0, _count));	\
 		link_cycle(l, &o);					\
 		EXPECT_EQ(0, o.state.pending) {				\
 			TH_LOG("%#x has no place", statuses[i]);	\
@@ -1402,8 +1467,8 @@ TEST_F_TIMEOUT(inject_link, dev_reclaim, 300)
 		if (!l->open)						\
 			test_cmd(life_connect(l));			\
 		/* One that is asked for, and one by force */		\
-		test_cmd(psp_inject(PSP_TDI_UNBIND, 0x3b, 0, 2));	\
-		test_cmd(psp_inject(_cmd, statuses[i], 0, 1));		\
+		test_cmd(fwmodel_inject(&psp_model, PSP_TDI_UNBIND, 0x3b, 0, 2));	\
+		test_cmd(fwmodel_inject(&psp_model, _cmd, statuses[i], 0, 1));	\
 		life_cycle(l, &o);					\
 		EXPECT_TRUE(o.injected);				\
 		EXPECT_EQ(0, o.rc);					\
@@ -1444,7 +1509,7 @@ TEST_F_TIMEOUT(inject_link, page_reclaim, 300)
 	int place;
 
 	for (place = 0; place < 64; place++) {
-		test_cmd(psp_inject(PSP_PAGE_RECLAIM, 1, place, 1));
+		test_cmd(fwmodel_inject(&psp_model, PSP_PAGE_RECLAIM, 1, place, 1));
 		link_cycle(l, &o);
 		EXPECT_EQ(0, o.state.violations);
 		EXPECT_EQ(0, o.state.refused);

@@ -54,8 +54,8 @@ static int tdx_clear(struct tdisp_device *dev)
 		remove |= fn_quarantined(&dev->fn[i]) || fn_held(&dev->fn[i]) ||
 			  testctl_state(dev->fn[i].rid) !=
 			  TDISP_STATE_UNLOCKED;
-	if (tdxm_loaded())
-		rc = rc ?: tdxm_unload();
+	if (fwmodel_loaded(&tdxm_model))
+		rc = rc ?: fwmodel_unload(&tdxm_model);
 	if (remove)
 		testctl_set(dev->fn[0].rid, TDISP_CTL_REMOVED, 1);
 	return rc ?: setup_clear(dev);
@@ -66,9 +66,9 @@ static int tdx_ready(struct tdisp_device *dev, const char *params)
 	int rc;
 
 	rc = setup_ready(dev);
-	if (tdxm_loaded())
-		rc = rc ?: tdxm_unload();
-	return rc ?: tdxm_load(params);
+	if (fwmodel_loaded(&tdxm_model))
+		rc = rc ?: fwmodel_unload(&tdxm_model);
+	return rc ?: fwmodel_load(&tdxm_model, params);
 }
 
 /* The driver has done nothing wrong, in no order */
@@ -100,7 +100,7 @@ static int tdx_ready(struct tdisp_device *dev, const char *params)
 
 /* These lines of the model's log follow each other, from @_log on */
 #define expect_line(_log, _line) do {					\
-	const char *__at = tdxm_log_find(_log, _line);			\
+	const char *__at = fwmodel_log_find(_log, _line);		\
 									\
 	EXPECT_NE(NULL, __at) {						\
 		TH_LOG("no \"%s\"", _line);				\
@@ -139,9 +139,9 @@ TEST_F_TIMEOUT(link, connect, 60)
 	test_cmd(tdx_ready(self->dev, ""));
 	expect_nothing_left(0);
 	for (int i = 0; i < 2; i++) {
-		test_cmd(tdxm_log_clear());
+		test_cmd(fwmodel_log_clear(&tdxm_model));
 		from = testctl_log_end();
-		test_cmd(tdxm_connect(self->dev));
+		test_cmd(fwmodel_connect(&tdxm_model, self->dev));
 		EXPECT_EQ(1, testctl_count(from, self->rid, TDISP_EV_SESSION,
 					   TESTCTL_ANY, 1));
 		EXPECT_EQ(1, testctl_count(from, self->rid, TDISP_EV_STREAM,
@@ -162,7 +162,7 @@ TEST_F_TIMEOUT(link, connect, 60)
 					   TESTCTL_ANY, 0));
 		expect_nothing_left(0);
 
-		log = tdxm_log();
+		log = fwmodel_log(&tdxm_model);
 		at = log;
 		expect_line(at, "SPDM_CREATE ok");
 		expect_line(at, "SPDM_CONNECT ok");
@@ -185,7 +185,7 @@ TEST_F_TIMEOUT(link, interrupted, 120)
 	for (int seed = 1; seed <= 3; seed++) {
 		snprintf(params, sizeof(params), "interrupts=40 seed=%d", seed);
 		test_cmd(tdx_ready(self->dev, params));
-		test_cmd(tdxm_connect(self->dev));
+		test_cmd(fwmodel_connect(&tdxm_model, self->dev));
 		test_cmd(setup_disconnect(self->dev));
 		expect_nothing_left(0);
 	}
@@ -194,15 +194,15 @@ TEST_F_TIMEOUT(link, interrupted, 120)
 /* A module without TDX Connect: no TSM, and no device */
 TEST_F(link, not_reported)
 {
-	test_err(ENODEV, tdxm_load("no_connect=1"));
+	test_err(ENODEV, fwmodel_load(&tdxm_model, "no_connect=1"));
 }
 
 /* The module is unloaded with the device connected */
 TEST_F(link, unload)
 {
 	test_cmd(tdx_ready(self->dev, ""));
-	test_cmd(tdxm_connect(self->dev));
-	test_cmd(tdxm_unload());
+	test_cmd(fwmodel_connect(&tdxm_model, self->dev));
+	test_cmd(fwmodel_unload(&tdxm_model));
 	expect_attr(&self->dev->fn[0], "connect", "");
 }
 
@@ -210,7 +210,7 @@ TEST_F(link, unload)
 TEST_F_TIMEOUT(link, device_gone, 60)
 {
 	test_cmd(tdx_ready(self->dev, ""));
-	test_cmd(tdxm_connect(self->dev));
+	test_cmd(fwmodel_connect(&tdxm_model, self->dev));
 	testctl_set(self->rid, TDISP_CTL_REMOVED, 1);
 	test_cmd(setup_disconnect(self->dev));
 	expect_nothing_left(0);
@@ -221,10 +221,10 @@ TEST_F_TIMEOUT(link, no_answer, 60)
 {
 	test_cmd(tdx_ready(self->dev, ""));
 	testctl_set(self->rid, TDISP_CTL_STALL_MS, 1500);
-	test_err(ETIMEDOUT, tdxm_connect(self->dev));
+	test_err(ETIMEDOUT, fwmodel_connect(&tdxm_model, self->dev));
 	testctl_clear_faults(self->rid);
 	expect_nothing_left(0);
-	test_cmd(tdxm_connect(self->dev));
+	test_cmd(fwmodel_connect(&tdxm_model, self->dev));
 	testctl_set(self->rid, TDISP_CTL_STALL_MS, 1500);
 	test_cmd(setup_disconnect(self->dev));
 	testctl_clear_faults(self->rid);
@@ -264,8 +264,9 @@ TEST_F_TIMEOUT(link, inject, 600)
 	for (int i = 0; i < ARRAY_SIZE(calls); i++) {
 		for (int j = 0; j < ARRAY_SIZE(statuses); j++) {
 			test_cmd(tdx_ready(self->dev, ""));
-			test_cmd(tdxm_inject(calls[i].call, statuses[j], 0, 1));
-			rc = tdxm_connect(self->dev);
+			test_cmd(fwmodel_inject(&tdxm_model, calls[i].call,
+						statuses[j], 0, 1));
+			rc = fwmodel_connect(&tdxm_model, self->dev);
 			EXPECT_EQ(calls[i].rc, rc) {
 				TH_LOG("%s: %s", calls[i].name, errno_name(rc));
 			}
@@ -300,7 +301,7 @@ FIXTURE_SETUP(tdx)
 	self->dev = setup.dev;
 	self->rid = setup.dev->fn[0].rid;
 	test_cmd(tdx_ready(self->dev, ""));
-	test_cmd(tdxm_connect(self->dev));
+	test_cmd(fwmodel_connect(&tdxm_model, self->dev));
 	test_cmd(vmm_open(&self->vmm));
 	test_cmd(tdi_setup(&self->tdi[0], &self->vmm, &self->dev->fn[0]));
 }
@@ -377,7 +378,7 @@ TEST_F_TIMEOUT(tdx, interrupted, 240)
 {
 	struct tdi *tdi = &self->tdi[0];
 
-	test_cmd(tdxm_set_param("interrupts", "40"));
+	test_cmd(fwmodel_set_param(&tdxm_model, "interrupts", "40"));
 	for (int i = 0; i < 2; i++) {
 		test_cmd(tdi_bind(tdi));
 		test_cmd(tdx_start(tdi));
@@ -445,7 +446,7 @@ TEST_F_TIMEOUT(tdx, order, 60)
 	test_cmd(vm_set_dmabuf(&self->vmm.vm, dmabuf, 0, BAR_GPA, BAR_LEN));
 	test_cmd(vm_set_private(&self->vmm.vm, BAR_GPA, BAR_LEN, true));
 
-	test_cmd(tdxm_log_clear());
+	test_cmd(fwmodel_log_clear(&tdxm_model));
 	test_cmd(tdi_bind(tdi));
 	test_err(EINVAL, tdi_validate_mmio(tdi, BAR_GPA, BAR_GPA, 0));
 	test_err(EINVAL, tdi_validate_mmio(tdi, BAR_GPA, BAR_GPA + BAR_LEN +
@@ -466,7 +467,7 @@ TEST_F_TIMEOUT(tdx, order, 60)
 	test_cmd(tdi_unbind(tdi));
 	test_err(EFAULT, vcpu_read(&vcpu, SZ_4K + 8, &val));
 
-	log = tdxm_log();
+	log = fwmodel_log(&tdxm_model);
 	at = log;
 	expect_line(at, "TDI_CREATE ok");
 	expect_line(at, "MMIO_MT_ADD ok");
@@ -485,9 +486,9 @@ TEST_F_TIMEOUT(tdx, order, 60)
 	expect_line(at, "DMAR_REMOVE ok");
 	expect_line(at, "MMIO_MT_REMOVE ok");
 	expect_line(at, "TDI_REMOVE ok");
-	EXPECT_EQ(1, tdxm_log_count(log, "TDI_STOP"));
-	EXPECT_EQ(1, tdxm_log_count(log, "TDI_REMOVE"));
-	EXPECT_EQ(0, tdxm_log_count(log, "IDE_STREAM_BLOCK"));
+	EXPECT_EQ(1, fwmodel_log_count(log, "TDI_STOP"));
+	EXPECT_EQ(1, fwmodel_log_count(log, "TDI_REMOVE"));
+	EXPECT_EQ(0, fwmodel_log_count(log, "IDE_STREAM_BLOCK"));
 	free(log);
 	expect_clean();
 
@@ -509,12 +510,12 @@ TEST_F_TIMEOUT(tdx, stop_is_called, 60)
 	expect_state(self->rid, TDISP_STATE_ERROR);
 	test_cmd(tdxm_guest(self->rid, TDXM_GUEST_START));
 	test_err(EIO, tdi_start(tdi));
-	test_cmd(tdxm_log_clear());
+	test_cmd(fwmodel_log_clear(&tdxm_model));
 	test_cmd(tdi_unbind(tdi));
 	expect_state(self->rid, TDISP_STATE_UNLOCKED);
-	log = tdxm_log();
-	EXPECT_EQ(1, tdxm_log_count(log, "TDI_STOP ok"));
-	EXPECT_EQ(0, tdxm_log_count(log, "IDE_STREAM_BLOCK"));
+	log = fwmodel_log(&tdxm_model);
+	EXPECT_EQ(1, fwmodel_log_count(log, "TDI_STOP ok"));
+	EXPECT_EQ(0, fwmodel_log_count(log, "IDE_STREAM_BLOCK"));
 	free(log);
 	close_all(self);
 	test_cmd(setup_disconnect(self->dev));
@@ -530,11 +531,11 @@ TEST_F_TIMEOUT(tdx, device_gone, 60)
 	test_cmd(tdi_bind(tdi));
 	test_cmd(tdx_start(tdi));
 	testctl_set(self->rid, TDISP_CTL_REMOVED, 1);
-	test_cmd(tdxm_log_clear());
+	test_cmd(fwmodel_log_clear(&tdxm_model));
 	test_cmd(tdi_unbind(tdi));
-	log = tdxm_log();
-	EXPECT_EQ(1, tdxm_log_count(log, "IDE_STREAM_BLOCK ok"));
-	EXPECT_EQ(1, tdxm_log_count(log, "TDI_REMOVE ok"));
+	log = fwmodel_log(&tdxm_model);
+	EXPECT_EQ(1, fwmodel_log_count(log, "IDE_STREAM_BLOCK ok"));
+	EXPECT_EQ(1, fwmodel_log_count(log, "TDI_REMOVE ok"));
 	free(log);
 	EXPECT_FALSE(fn_quarantined(tdi->fn));
 	EXPECT_EQ(0, fn_held(tdi->fn));
@@ -552,12 +553,12 @@ TEST_F_TIMEOUT(tdx, stop_refused, 60)
 	test_cmd(tdi_bind(tdi));
 	test_cmd(tdx_start(tdi));
 	testctl_set(self->rid, TDISP_CTL_STOP_ERROR, TDISP_ERR_UNSPECIFIED);
-	test_cmd(tdxm_log_clear());
+	test_cmd(fwmodel_log_clear(&tdxm_model));
 	test_cmd(tdi_unbind(tdi));
-	log = tdxm_log();
-	EXPECT_EQ(3, tdxm_log_count(log, "TDI_STOP status"));
-	EXPECT_EQ(1, tdxm_log_count(log, "IDE_STREAM_BLOCK ok"));
-	EXPECT_EQ(1, tdxm_log_count(log, "TDI_REMOVE ok"));
+	log = fwmodel_log(&tdxm_model);
+	EXPECT_EQ(3, fwmodel_log_count(log, "TDI_STOP status"));
+	EXPECT_EQ(1, fwmodel_log_count(log, "IDE_STREAM_BLOCK ok"));
+	EXPECT_EQ(1, fwmodel_log_count(log, "TDI_REMOVE ok"));
 	free(log);
 	expect_clean();
 
@@ -578,10 +579,10 @@ TEST_F_TIMEOUT(tdx, td_teardown, 60)
 
 	test_cmd(tdi_bind(tdi));
 	test_cmd(tdx_start(tdi));
-	test_cmd(tdxm_log_clear());
+	test_cmd(fwmodel_log_clear(&tdxm_model));
 	test_err(EIO, tdxm_raw(TDXM_TD_TEARDOWN));
-	log = tdxm_log();
-	EXPECT_EQ(1, tdxm_log_count(log, "  refused: TD has TDIs"));
+	log = fwmodel_log(&tdxm_model);
+	EXPECT_EQ(1, fwmodel_log_count(log, "  refused: TD has TDIs"));
 	free(log);
 	test_cmd(tdxm_get_state(&state));
 	EXPECT_EQ(1, state.refused);
@@ -609,15 +610,15 @@ TEST_F_TIMEOUT(tdx, forced, 60)
 	expect_nothing_left(1);
 	test_err(ENOTCONN, tdi_start(tdi));
 	test_cmd(tdi_unbind(tdi));
-	test_cmd(tdxm_connect(self->dev));
+	test_cmd(fwmodel_connect(&tdxm_model, self->dev));
 	test_cmd(tdi_bind(tdi));
 	/* Who provides the VM stays as long as it is in use */
-	test_err(EAGAIN, tdxm_unload());
+	test_err(EAGAIN, fwmodel_unload(&tdxm_model));
 	expect_state(self->rid, TDISP_STATE_LOCKED);
 	close_all(self);
 	expect_state(self->rid, TDISP_STATE_UNLOCKED);
 	expect_clean();
-	test_cmd(tdxm_unload());
+	test_cmd(fwmodel_unload(&tdxm_model));
 	expect_attr(&self->dev->fn[0], "connect", "");
 }
 
@@ -677,11 +678,11 @@ TEST_F_TIMEOUT(tdx, wrong_order, 60)
 	test_err(ENODEV, tdxm_raw(TDXM_TDI_LOCK));
 	test_cmd(tdi_bind(tdi));
 	for (int i = 0; i < ARRAY_SIZE(locked); i++) {
-		test_cmd(tdxm_log_clear());
+		test_cmd(fwmodel_log_clear(&tdxm_model));
 		test_err(EIO, tdxm_raw(locked[i].call));
-		log = tdxm_log();
+		log = fwmodel_log(&tdxm_model);
 		snprintf(line, sizeof(line), "  refused: %s\n", locked[i].why);
-		EXPECT_EQ(1, tdxm_log_count(log, line)) {
+		EXPECT_EQ(1, fwmodel_log_count(log, line)) {
 			TH_LOG("%#x: not \"%s\"", locked[i].call, locked[i].why);
 		}
 		free(log);
@@ -765,7 +766,7 @@ static int life_open(struct life *l)
 	int rc;
 
 	rc = tdx_ready(l->dev, "");
-	rc = rc ?: tdxm_connect(l->dev);
+	rc = rc ?: fwmodel_connect(&tdxm_model, l->dev);
 	rc = rc ?: vmm_open(&l->vmm);
 	rc = rc ?: tdi_setup(&l->tdi, &l->vmm, &l->dev->fn[0]);
 	l->open = !rc;
@@ -801,7 +802,7 @@ static void life_cycle(struct life *l, struct outcome *o)
 		o->unbind_rc = tdi_unbind(&l->tdi);
 	}
 	o->injected = !tdxm_get_state(&state) && !state.pending;
-	tdxm_inject_none();
+	fwmodel_inject_none(&tdxm_model);
 	o->quarantined = fn_quarantined(&l->dev->fn[0]);
 }
 
@@ -853,8 +854,8 @@ static void outcome_text(const struct outcome *o, char *buf, size_t size)
 		for (i = 0; i < ARRAY_SIZE(statuses); i++) {		\
 			if (!l->open)					\
 				test_cmd(life_open(l));			\
-			test_cmd(tdxm_inject(_call, statuses[i], place,	\
-					     1));			\
+			test_cmd(fwmodel_inject(&tdxm_model, _call, statuses[i], \
+						place, 1));		\
 			life_cycle(l, &o);				\
 			if (!o.injected)				\
 				break;					\
@@ -912,9 +913,10 @@ TEST_F_TIMEOUT(inject, no_way_out, 60)
 	test_cmd(life_open(l));
 	test_cmd(tdi_bind(&l->tdi));
 	test_cmd(tdx_start(&l->tdi));
-	test_cmd(tdxm_inject(TDXM_TDI_STOP, TDXM_TDI_INVALID_STATE, 0, 3));
-	test_cmd(tdxm_inject(TDXM_STREAM_BLOCK, TDXM_STREAM_INVALID_STATE, 0,
-			     1));
+	test_cmd(fwmodel_inject(&tdxm_model, TDXM_TDI_STOP,
+				TDXM_TDI_INVALID_STATE, 0, 3));
+	test_cmd(fwmodel_inject(&tdxm_model, TDXM_STREAM_BLOCK,
+				TDXM_STREAM_INVALID_STATE, 0, 1));
 	test_err(EUCLEAN, tdi_unbind(&l->tdi));
 	EXPECT_TRUE(fn_quarantined(&l->dev->fn[0]));
 	test_cmd(tdxm_get_state(&state));
@@ -962,9 +964,10 @@ TEST_F_TIMEOUT(lost, comes_back, 120)
 	test_cmd(life_open(l));
 	test_cmd(tdi_bind(&l->tdi));
 	test_cmd(tdx_start(&l->tdi));
-	test_cmd(tdxm_inject(TDXM_TDI_STOP, TDXM_TDI_INVALID_STATE, 0, 3));
-	test_cmd(tdxm_inject(TDXM_STREAM_BLOCK, TDXM_STREAM_INVALID_STATE, 0,
-			     2));
+	test_cmd(fwmodel_inject(&tdxm_model, TDXM_TDI_STOP,
+				TDXM_TDI_INVALID_STATE, 0, 3));
+	test_cmd(fwmodel_inject(&tdxm_model, TDXM_STREAM_BLOCK,
+				TDXM_STREAM_INVALID_STATE, 0, 2));
 	test_err(EUCLEAN, tdi_unbind(&l->tdi));
 	life_close(l);
 	test_cmd(setup_disconnect(l->dev));
@@ -975,7 +978,7 @@ TEST_F_TIMEOUT(lost, comes_back, 120)
 	test_cmd(sysfs_write("1", "/sys/bus/pci/devices/%s/remove", fn->bdf));
 	test_cmd(pci_rescan());
 	EXPECT_FALSE(fn_quarantined(fn));
-	tdxm_connect(l->dev);
+	fwmodel_connect(&tdxm_model, l->dev);
 	EXPECT_TRUE(fn_quarantined(fn));
 }
 

@@ -9,15 +9,16 @@
 #include <stdbool.h>
 #include <linux/types.h>
 
-#include "tdi.h"
+#include "fwmodel.h"
 #include "../../../tdisp/psp-inject.h"
 
-#define PSP_MODEL_MODULE	"psp_model"
+extern const struct fwmodel psp_model;
 
 /**
  * struct psp_state - What the model says
  * @violations: the driver has done what it must never do
  * @refused: commands that were not possible in the state of their object
+ * @pending: statuses that are still to be injected
  * @firmware: pages of the firmware
  * @context: and those that are an object of it
  * @guest: pages of MMIO that are a guest's
@@ -25,11 +26,11 @@
  * @devices: device contexts
  * @tdis: TDI contexts
  * @bound: TDIs that are bound
- * @pending: statuses that are still to be injected
  */
 struct psp_state {
 	u32 violations;
 	u32 refused;
+	u32 pending;
 	u32 firmware;
 	u32 context;
 	u32 guest;
@@ -37,30 +38,14 @@ struct psp_state {
 	u32 devices;
 	u32 tdis;
 	u32 bound;
-	u32 pending;
 };
 
 /* All of these return 0 or a negative errno unless they say something else */
 
-/* The module's file is $TDISP_PSP_MODEL_KO, or it is modprobe's job to know */
-int psp_load(const char *params);
-int psp_unload(void);
-bool psp_loaded(void);
-int psp_connect(struct tdisp_device *dev);
-int psp_set_param(const char *name, const char *val);
 int psp_get_state(struct psp_state *state);
-/* "CMD STATUS SKIP COUNT", see above */
-int psp_inject(u32 cmd, u32 status, u32 skip, u32 count);
-int psp_inject_none(void);
 int psp_fence(u32 guest);
 /* A command behind the driver's back, about its first device and TDI */
 int psp_raw(u32 cmd, u32 flags);
-int psp_log_clear(void);
-/* The log since then, freed by the caller, NULL if that fails */
-char *psp_log(void);
-/* Where in the log after @from a line starts like this, NULL if none does */
-const char *psp_log_find(const char *from, const char *line);
-int psp_log_count(const char *log, const char *line);
 
 /* Messages of a guest: what their payload starts with is the ID of the TDI */
 #define PSP_MSG_TDI_INFO	19

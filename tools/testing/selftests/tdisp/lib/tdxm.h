@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <linux/types.h>
 
-#include "tdi.h"
+#include "fwmodel.h"
 #include "../../../tdisp/tdxm-inject.h"
 
-#define TDXM_MODULE	"tdx_model"
+extern const struct fwmodel tdxm_model;
 
 /**
  * struct tdxm_state - What the model says
@@ -45,25 +45,10 @@ struct tdxm_state {
 
 /* All of these return 0 or a negative errno unless they say something else */
 
-/* The module's file is $TDISP_TDX_MODEL_KO, or it is modprobe's job to know */
-int tdxm_load(const char *params);
-int tdxm_unload(void);
-bool tdxm_loaded(void);
-int tdxm_connect(struct tdisp_device *dev);
-int tdxm_set_param(const char *name, const char *val);
 int tdxm_get_state(struct tdxm_state *state);
-/* "CALL STATUS SKIP COUNT", see above */
-int tdxm_inject(u32 call, u64 status, u32 skip, u32 count);
-int tdxm_inject_none(void);
 /* What the TD of a function asks the module for: TDXM_GUEST_* */
 int tdxm_guest(u16 rid, u32 op);
 /* A call behind the driver's back, about its first objects */
 int tdxm_raw(u32 call);
-int tdxm_log_clear(void);
-/* The log since then, freed by the caller, NULL if that fails */
-char *tdxm_log(void);
-/* Where in the log after @from a line starts like this, NULL if none does */
-const char *tdxm_log_find(const char *from, const char *line);
-int tdxm_log_count(const char *log, const char *line);
 
 #endif /* SELFTESTS_TDISP_LIB_TDXM_H */
