@@ -816,11 +816,9 @@ static u64 cmd_rtt_dev_map(u64 *x)
 		struct rmm_gran *gran = rmm_gran(pa);
 
 		if (rmm_find_ipa(x[1], base) || !gran ||
-		    gran->state != G_DELEGATED || !vdev_has(vdev, pa))
+		    gran->state != G_DELEGATED || !vdev_has(vdev, pa) ||
+		    rmm_gran_map(pa, vdev, base))
 			break;
-		gran->state = G_DEV;
-		gran->vdev = vdev;
-		gran->ipa = base;
 	}
 	if (base != x[3]) {
 		x[1] = base;
@@ -845,8 +843,7 @@ static u64 cmd_rtt_dev_unmap(u64 *x)
 
 		if (!pa)
 			break;
-		rmm_gran(pa)->vdev = NULL;
-		rmm_gran_set(pa, G_DELEGATED);
+		rmm_gran_unmap(pa);
 	}
 	if (base == x[2])
 		return rmm_refuse(RMM_RTT | 3 << 8, "nothing is mapped");

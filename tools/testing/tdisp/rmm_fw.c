@@ -74,6 +74,18 @@ static void rmm_sent(struct requester *r, enum requester_part part, size_t len)
 	job->req_cache[1] = len;
 }
 
+/* More of the object than any host keeps, until it gives up */
+static void rmm_got_more(struct rmm_job *job)
+{
+	while (!job->cancelled) {
+		rmm_yield(job);
+		job->flags = RSP_CACHE;
+		job->rsp_cache[0] = 0;
+		job->rsp_cache[1] = sizeof(job->rsp);
+	}
+	job->flags = 0;
+}
+
 static void rmm_got(struct requester *r, enum requester_part part,
 		    struct tdisp_span bytes)
 {
@@ -83,6 +95,8 @@ static void rmm_got(struct requester *r, enum requester_part part,
 	job->flags |= RSP_CACHE | rmm_reset(job, part);
 	job->rsp_cache[0] = bytes.data - job->rsp;
 	job->rsp_cache[1] = bytes.len;
+	if (rmm_endless == (int)part)
+		rmm_got_more(job);
 	if (part == REQUESTER_CERT &&
 	    bytes.len <= sizeof(pdev->cert) - pdev->cert_len) {
 		memcpy(pdev->cert + pdev->cert_len, bytes.data, bytes.len);

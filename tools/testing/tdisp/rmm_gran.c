@@ -16,6 +16,8 @@
 #include "rmm_model.h"
 
 static DEFINE_XARRAY(rmm_grans);
+/* By their IPA, in a chain if more than one realm has it */
+static DEFINE_XARRAY(rmm_ipas);
 
 struct rmm_gran *rmm_gran(u64 pa)
 {
@@ -52,6 +54,7 @@ int rmm_gran_add(u64 pa, enum rmm_gstate state)
 	gran = kzalloc_obj(*gran);
 	if (!gran)
 		return -ENOMEM;
+	gran->pa = pa;
 	gran->state = state;
 	if (pfn_valid(pfn)) {
 		gran->copy = kmemdup(page_address(pfn_to_page(pfn)), PAGE_SIZE,
@@ -140,13 +143,51 @@ u64 rmm_mapped(struct rmm_vdev *vdev)
 u64 rmm_find_ipa(u64 rd, u64 ipa)
 {
 	struct rmm_gran *gran;
-	unsigned long pfn;
 
-	xa_for_each(&rmm_grans, pfn, gran)
-		if (gran->state == G_DEV && gran->vdev->rd == rd &&
-		    gran->ipa == ipa)
-			return PFN_PHYS(pfn);
+	for (gran = xa_load(&rmm_ipas, PHYS_PFN(ipa)); gran; gran = gran->next)
+		if (gran->vdev->rd == rd)
+			return gran->pa;
 	return 0;
+}
+
+/* A granule that is delegated becomes MMIO of a realm: 0, or a negative errno */
+int rmm_gran_map(u64 pa, struct rmm_vdev *vdev, u64 ipa)
+{
+	struct rmm_gran *gran = rmm_gran(pa), *next;
+	int rc;
+
+	next = xa_load(&rmm_ipas, PHYS_PFN(ipa));
+	rc = xa_err(xa_store(&rmm_ipas, PHYS_PFN(ipa), gran, GFP_KERNEL));
+	if (rc)
+		return rc;
+	gran->state = G_DEV;
+	gran->vdev = vdev;
+	gran->ipa = ipa;
+	gran->next = next;
+	return 0;
+}
+
+/* And back */
+void rmm_gran_unmap(u64 pa)
+{
+	struct rmm_gran *gran = rmm_gran(pa), *at;
+	unsigned long index = PHYS_PFN(gran->ipa);
+
+	at = xa_load(&rmm_ipas, index);
+	if (at == gran) {
+		/* Room for it is there */
+		if (gran->next)
+			xa_store(&rmm_ipas, index, gran->next, GFP_KERNEL);
+		else
+			xa_erase(&rmm_ipas, index);
+	} else {
+		while (at->next != gran)
+			at = at->next;
+		at->next = gran->next;
+	}
+	gran->state = G_DELEGATED;
+	gran->vdev = NULL;
+	gran->next = NULL;
 }
 
 /* What is left was leaked on purpose, or is a bug that was reported */
@@ -160,4 +201,5 @@ void rmm_gran_exit(void)
 	xa_for_each(&rmm_grans, pfn, gran)
 		rmm_gran_del(PFN_PHYS(pfn));
 	xa_destroy(&rmm_grans);
+	xa_destroy(&rmm_ipas);
 }

@@ -11,15 +11,18 @@
 #include <linux/device/faux.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
+#include <linux/ktime.h>
 #include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pci.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/stdarg.h>
 #include <linux/string.h>
 #include <linux/tsm-vm.h>
 #include <linux/uaccess.h>
+#include <trace/events/tsm.h>
 
 #include "rmm_model.h"
 #include "../../../drivers/virt/coco/arm-cca-host/cca.h"
@@ -53,6 +56,10 @@ uint rmm_comm_style;
 module_param_named(comm_style, rmm_comm_style, uint, 0644);
 MODULE_PARM_DESC(comm_style, "1 to cache alone, 2 to wait, 4 for MULTI");
 
+int rmm_endless = -1;
+module_param_named(endless, rmm_endless, int, 0644);
+MODULE_PARM_DESC(endless, "An object that has no end, 0 to 3, -1 for none");
+
 bool rmm_krou;
 module_param_named(krou, rmm_krou, bool, 0644);
 MODULE_PARM_DESC(krou, "An unlock wants new keys for the stream");
@@ -81,6 +88,7 @@ struct rmm_realm {
  * struct rmm_kvm_map - MMIO that KVM has mapped
  * @node: in rmm_kvm_maps
  * @kvm: of the realm
+ * @vdev: of whom
  * @gpa: where
  * @pa: what
  * @size: how much
@@ -88,7 +96,7 @@ struct rmm_realm {
 struct rmm_kvm_map {
 	struct list_head node;
 	struct kvm *kvm;
-	u64 gpa, pa, size;
+	u64 vdev, gpa, pa, size;
 };
 
 /**
@@ -237,14 +245,41 @@ static int rmm_vm_find_mmio(struct kvm *kvm, u64 gpa, u64 size, u64 *pa)
 	return rc;
 }
 
+/* The function whose MMIO it is, for the trace; with a reference, or NULL */
+static struct pci_dev *rmm_kvm_function(u64 vdev_pa)
+{
+	struct rmm_vdev *vdev;
+
+	guard(mutex)(&rmm_lock);
+	list_for_each_entry(vdev, &rmm_vdevs, node) {
+		u32 domain = vdev->pdev->routing_id >> 16;
+
+		if (vdev->pa == vdev_pa)
+			return pci_get_domain_bus_and_slot(domain,
+							   PCI_BUS_NUM(vdev->tdi_id),
+							   vdev->tdi_id & 0xff);
+	}
+	return NULL;
+}
+
+static struct rmi_ctx rmm_kvm_ctx(struct pci_dev *pdev)
+{
+	return (struct rmi_ctx) { .dev = pdev ? &pdev->dev : &rmm_faux->dev };
+}
+
 /* One call that moves on from @x's @at'th argument, as far as it says */
-static int rmm_kvm_range(u64 *x, int at, u64 top, int pa_at)
+static int rmm_kvm_range(struct rmi_ctx *ctx, const char *name, u64 *x, int at,
+			 u64 top, int pa_at)
 {
 	u64 args[18];
 
 	while (x[at] < top) {
+		u64 start = trace_tsm_fw_call_enabled() ? ktime_get_ns() : 0;
+
 		memcpy(args, x, sizeof(args));
 		rmm_call(args);
+		trace_tsm_fw_call(ctx->dev, name, args[0] ? -EIO : 0,
+				  args[0] & 0xff, start);
 		if (args[0])
 			return -EIO;
 		if (pa_at)
@@ -254,26 +289,34 @@ static int rmm_kvm_range(u64 *x, int at, u64 top, int pa_at)
 	return 0;
 }
 
-static int rmm_kvm_rtt_map(u64 rd, u64 vdev, const struct rmm_kvm_map *map)
+static int rmm_kvm_rtt_unmap(struct rmi_ctx *ctx, u64 rd, u64 gpa, u64 top)
 {
-	u64 x[18] = { RMM_FID(RMM_RTT_DEV_MAP), rd, vdev, map->gpa,
-		      map->gpa + map->size, 0, map->pa };
+	u64 x[18] = { RMM_FID(RMM_RTT_DEV_UNMAP), rd, gpa, top };
 
-	return rmm_kvm_range(x, 3, map->gpa + map->size, 6);
+	return rmm_kvm_range(ctx, "RMI_RTT_DEV_UNMAP", x, 2, top, 0);
 }
 
-static int rmm_kvm_rtt_unmap(u64 rd, const struct rmm_kvm_map *map)
+/* All of it, or nothing unless that is refused, too: -EUCLEAN */
+static int rmm_kvm_rtt_map(struct rmi_ctx *ctx, u64 rd,
+			   const struct rmm_kvm_map *map)
 {
-	u64 x[18] = { RMM_FID(RMM_RTT_DEV_UNMAP), rd, map->gpa,
-		      map->gpa + map->size };
+	u64 top = map->gpa + map->size;
+	u64 x[18] = { RMM_FID(RMM_RTT_DEV_MAP), rd, map->vdev, map->gpa, top,
+		      0, map->pa };
+	int rc;
 
-	return rmm_kvm_range(x, 2, map->gpa + map->size, 0);
+	rc = rmm_kvm_range(ctx, "RMI_RTT_DEV_MAP", x, 3, top, 6);
+	if (rc && x[3] != map->gpa &&
+	    rmm_kvm_rtt_unmap(ctx, rd, map->gpa, x[3]))
+		return -EUCLEAN;
+	return rc;
 }
 
 /* What KVM would do, with the driver's own loop for granules */
 static int rmm_vm_map_mmio(struct kvm *kvm, u64 vdev, u64 gpa, u64 size, u64 pa)
 {
-	struct rmi_ctx ctx = { .dev = &rmm_faux->dev };
+	struct pci_dev *pdev __free(pci_dev_put) = rmm_kvm_function(vdev);
+	struct rmi_ctx ctx = rmm_kvm_ctx(pdev);
 	struct tsm_vm_handle handle;
 	struct rmm_kvm_map *map;
 	int rc;
@@ -291,6 +334,7 @@ static int rmm_vm_map_mmio(struct kvm *kvm, u64 vdev, u64 gpa, u64 size, u64 pa)
 	if (!map)
 		return -ENOMEM;
 	map->kvm = kvm;
+	map->vdev = vdev;
 	map->gpa = gpa;
 	map->pa = pa;
 	map->size = size;
@@ -300,7 +344,7 @@ static int rmm_vm_map_mmio(struct kvm *kvm, u64 vdev, u64 gpa, u64 size, u64 pa)
 		kfree(map);
 		return rc;
 	}
-	rc = rmm_kvm_rtt_map(handle.cca.rd_paddr, vdev, map);
+	rc = rmm_kvm_rtt_map(&ctx, handle.cca.rd_paddr, map);
 	if (rc) {
 		rmi_undelegate_range(&ctx, pa, pa + size);
 		kfree(map);
@@ -310,9 +354,18 @@ static int rmm_vm_map_mmio(struct kvm *kvm, u64 vdev, u64 gpa, u64 size, u64 pa)
 	return 0;
 }
 
+static int rmm_kvm_unmap_one(u64 rd, const struct rmm_kvm_map *map)
+{
+	struct pci_dev *pdev __free(pci_dev_put) = rmm_kvm_function(map->vdev);
+	struct rmi_ctx ctx = rmm_kvm_ctx(pdev);
+	int rc;
+
+	rc = rmm_kvm_rtt_unmap(&ctx, rd, map->gpa, map->gpa + map->size);
+	return rc ?: rmi_undelegate_range(&ctx, map->pa, map->pa + map->size);
+}
+
 static int rmm_kvm_unmap(struct kvm *kvm, u64 gpa, u64 size)
 {
-	struct rmi_ctx ctx = { .dev = &rmm_faux->dev };
 	struct rmm_kvm_map *map, *next;
 	struct tsm_vm_handle handle;
 	u64 injected;
@@ -331,9 +384,7 @@ static int rmm_kvm_unmap(struct kvm *kvm, u64 gpa, u64 size)
 		if (map->kvm != kvm || map->gpa < gpa ||
 		    map->gpa + map->size - gpa > size)
 			continue;
-		rc = rmm_kvm_rtt_unmap(handle.cca.rd_paddr, map);
-		rc = rc ?: rmi_undelegate_range(&ctx, map->pa,
-						map->pa + map->size);
+		rc = rmm_kvm_unmap_one(handle.cca.rd_paddr, map);
 		if (rc)
 			return rc;
 		list_del(&map->node);

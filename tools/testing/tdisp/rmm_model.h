@@ -221,6 +221,7 @@ extern struct mutex rmm_lock;
 extern uint rmm_variant;
 extern uint rmm_sro_steps, rmm_donate, rmm_reclaim_max, rmm_range_max;
 extern uint rmm_comm_style;
+extern int rmm_endless;
 extern bool rmm_krou, rmm_da, rmm_no_st;
 __printf(1, 2) void rmm_violation(const char *fmt, ...);
 u64 rmm_refuse(u64 status, const char *why);
@@ -240,15 +241,19 @@ enum rmm_gstate {
 
 /**
  * struct rmm_gran - A granule that is not the host's
+ * @pa: its address
  * @state: what it is
  * @vdev: of MMIO that is mapped
  * @ipa: where
+ * @next: another one there, of another realm
  * @copy: what it was when it was delegated, NULL for MMIO
  */
 struct rmm_gran {
+	u64 pa;
 	enum rmm_gstate state;
 	struct rmm_vdev *vdev;
 	u64 ipa;
+	struct rmm_gran *next;
 	u8 *copy;
 };
 
@@ -262,6 +267,8 @@ void rmm_gran_verify(const char *when);
 u32 rmm_gran_count(enum rmm_gstate state);
 u64 rmm_mapped(struct rmm_vdev *vdev);
 u64 rmm_find_ipa(u64 rd, u64 ipa);
+int rmm_gran_map(u64 pa, struct rmm_vdev *vdev, u64 ipa);
+void rmm_gran_unmap(u64 pa);
 void rmm_gran_exit(void);
 
 /* rmm_log.c */

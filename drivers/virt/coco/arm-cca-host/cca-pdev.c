@@ -118,7 +118,10 @@ static int cca_pdev_create(struct cca_dsm *dsm, struct cca_pdev *p,
 	regs.x[2] = virt_to_phys(page);
 	rc = rmi_call_mem(&dsm->rmi, RMI_PDEV_CREATE, &regs, &p->mem);
 	if (rc) {
-		cca_pdev_free(dsm, p);
+		if (!rmi_undo_create(&dsm->rmi, granule, &p->mem))
+			cca_pdev_leak(dsm, p);
+		p->granule = NULL;
+		p->pdev = NULL;
 		return rc;
 	}
 	/* An exchange is pending from the start */

@@ -206,6 +206,9 @@ static int cca_vdev_take_back(struct cca_dsm *dsm, struct cca_vdev *v, bool last
 
 	if (!v->created)
 		return 0;
+	/* In the middle of an operation: no call may be about it */
+	if (v->mem.stuck)
+		return -EIO;
 	rc = cca_vdev_stop(dsm, v);
 	if (rc && !last && pci_device_is_present(v->base.pdev))
 		return rc;
@@ -343,8 +346,7 @@ static int cca_vdev_create(struct cca_dsm *dsm, struct cca_vdev *v)
 		regs.x[4] = virt_to_phys(dsm->comm.req);
 		rc = rmi_call_mem(&dsm->rmi, RMI_VDEV_CREATE, &regs, &v->mem);
 	}
-	if (rc && !v->mem.nr) {
-		rmi_granule_free(&dsm->rmi, granule);
+	if (rc && rmi_undo_create(&dsm->rmi, granule, &v->mem)) {
 		v->granule = NULL;
 		return rc;
 	}

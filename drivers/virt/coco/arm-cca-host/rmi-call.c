@@ -119,6 +119,7 @@ void rmi_mem_init(struct rmi_mem *mem)
 {
 	INIT_LIST_HEAD(&mem->pages);
 	mem->nr = 0;
+	mem->stuck = false;
 }
 
 /* As far as it says, which need not be as far as it was asked (TF-RMM) */
@@ -471,8 +472,10 @@ static int rmi_finish(struct rmi_ctx *ctx, struct rmi_regs *regs,
 		struct rmi_result last_res = *res;
 		int rc;
 
-		if (i == RMI_MAX_STEPS)
+		if (i == RMI_MAX_STEPS) {
+			mem->stuck = true;
 			return -EBADMSG;
+		}
 		if (!why && res->can_cancel && rmi_aborted(ctx)) {
 			why = -EINTR;
 			rc = rmi_op_plain(ctx, RMI_OP_CANCEL, regs, res);
@@ -485,8 +488,10 @@ static int rmi_finish(struct rmi_ctx *ctx, struct rmi_regs *regs,
 						  res);
 			}
 		}
-		if (rc)
+		if (rc) {
+			mem->stuck = true;
 			return why ?: rc;
+		}
 		cond_resched();
 	}
 	return why;
@@ -501,7 +506,7 @@ static int rmi_finish(struct rmi_ctx *ctx, struct rmi_regs *regs,
  *
  * Context: Process context.
  * Return: 0, or an error as from rmi_call(). If @mem is not empty after an error,
- * the RMM has not let go of the object.
+ * or stuck, the RMM may not have let go of the object.
  */
 int rmi_call_mem(struct rmi_ctx *ctx, u32 fid, struct rmi_regs *regs,
 		 struct rmi_mem *mem)
@@ -523,4 +528,35 @@ int rmi_call_mem(struct rmi_ctx *ctx, u32 fid, struct rmi_regs *regs,
 	rc = rmi_finish(ctx, regs, &res, mem, list);
 	free_page((unsigned long)list);
 	return rc;
+}
+
+/**
+ * rmi_undo_create() - Take back what was given for an object that is none
+ * @ctx: for whom
+ * @page: the granule that should have become the object
+ * @mem: more memory of it, from rmi_call_mem()
+ *
+ * An operation that was not cancelled may have ended with an error, or not at all.
+ * Who knows is the RMM, which gives no granule back that is in an object.
+ *
+ * Context: Process context.
+ * Return: true if nothing of it is left, false if all of it is to be kept.
+ */
+bool rmi_undo_create(struct rmi_ctx *ctx, struct page *page, struct rmi_mem *mem)
+{
+	u64 pa = page_to_phys(page), status = ctx->status;
+	int rc;
+
+	if (!mem->nr && !mem->stuck) {
+		rmi_granule_free(ctx, page);
+		return true;
+	}
+	rc = rmi_undelegate_range(ctx, pa, pa + RMI_GRANULE_SIZE);
+	ctx->status = status;
+	if (rc)
+		return false;
+	__free_page(page);
+	rmi_mem_free(ctx, mem);
+	mem->stuck = false;
+	return true;
 }

@@ -369,10 +369,13 @@ struct rmi_ctx {
  * struct rmi_mem - Granules that an object of the RMM got from the host
  * @pages: linked by their LRU list, private is 1 for delegated ones
  * @nr: of them
+ * @stuck: an operation about the object has come to no end: nobody can call it
+ *	   any more
  */
 struct rmi_mem {
 	struct list_head pages;
 	unsigned long nr;
+	bool stuck;
 };
 
 /* Calls: rmi-call.c */
@@ -384,6 +387,8 @@ int rmi_delegate_range(struct rmi_ctx *ctx, u64 base, u64 top);
 int rmi_undelegate_range(struct rmi_ctx *ctx, u64 base, u64 top);
 struct page *rmi_granule_alloc(struct rmi_ctx *ctx);
 void rmi_granule_free(struct rmi_ctx *ctx, struct page *page);
+bool rmi_undo_create(struct rmi_ctx *ctx, struct page *page,
+		     struct rmi_mem *mem);
 void rmi_mem_init(struct rmi_mem *mem);
 
 #endif /* __ARM_CCA_HOST_RMI_H */

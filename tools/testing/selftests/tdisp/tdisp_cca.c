@@ -329,6 +329,89 @@ TEST_F_TIMEOUT(link, killed, 60)
 	expect_nothing_left();
 }
 
+/*
+ * A VMM is killed while the RMM and the device exchange messages for its bind: it
+ * ends between two of them, and its files are closed. @_delay: after the bind began
+ */
+#define expect_bind_killed(_self, _delay) do {				\
+	int __pipe[2];							\
+	char __byte;							\
+	pid_t __pid;							\
+									\
+	ASSERT_EQ(0, pipe(__pipe));					\
+	__pid = fork();							\
+	ASSERT_LE(0, __pid);						\
+	if (!__pid) {							\
+		struct vmm __vmm;					\
+		struct tdi __tdi;					\
+									\
+		if (vmm_open(&__vmm) ||					\
+		    tdi_setup(&__tdi, &__vmm, &(_self)->dev->fn[0]))	\
+			_exit(1);					\
+		testctl_set((_self)->rid, TDISP_CTL_STALL_MS, 200);	\
+		if (write(__pipe[1], "", 1) != 1)			\
+			_exit(1);					\
+		tdi_bind(&__tdi);					\
+		pause();						\
+		_exit(0);						\
+	}								\
+	close(__pipe[1]);						\
+	EXPECT_EQ(1, read(__pipe[0], &__byte, 1));			\
+	close(__pipe[0]);						\
+	usleep((_delay) * 1000);					\
+	kill(__pid, SIGKILL);						\
+	ASSERT_EQ(__pid, waitpid(__pid, NULL, 0));			\
+	testctl_clear_faults((_self)->rid);				\
+} while (0)
+
+TEST_F_TIMEOUT(link, bind_killed, 120)
+{
+	struct rmm_state state;
+	int aborted = 0;
+	char *log;
+
+	test_cmd(rmm_load(""));
+	test_cmd(rmm_connect(self->dev));
+	for (int delay = 100; delay <= 1300; delay += 400) {
+		test_cmd(rmm_log_clear());
+		expect_bind_killed(self, delay);
+		log = rmm_log();
+		/* Only the first of them: what ends it is not given up */
+		EXPECT_GE(1, rmm_log_count(log, "RMI_VDEV_ABORT"));
+		aborted += rmm_log_count(log, "RMI_VDEV_ABORT(rd0, pdev0, vdev0) SUCCESS");
+		EXPECT_EQ(1, rmm_log_count(log, "RMI_VDEV_DESTROY"));
+		free(log);
+		expect_state(self->rid, TDISP_STATE_UNLOCKED);
+		EXPECT_FALSE(fn_quarantined(&self->dev->fn[0]));
+		EXPECT_EQ(0, fn_held(&self->dev->fn[0]));
+		test_cmd(rmm_get_state(&state));
+		EXPECT_EQ(0, state.vdevs);
+		EXPECT_EQ(0, state.delegated);
+		expect_clean();
+	}
+	EXPECT_LE(2, aborted);
+	test_cmd(setup_disconnect(self->dev));
+	expect_nothing_left();
+}
+
+/* Evidence without an end is refused, and what there was of it is freed */
+TEST_F_TIMEOUT(link, too_large, 120)
+{
+	static const char * const params[] = { "endless=0", "endless=1" };
+
+	for (int i = 0; i < ARRAY_SIZE(params); i++) {
+		test_cmd(cca_ready(self->dev, params[i]));
+		test_err(EFBIG, rmm_connect(self->dev));
+		expect_attr(&self->dev->fn[0], "connect", "");
+		expect_nothing_left();
+		/* With an end it is as good as any */
+		test_cmd(rmm_set_param("endless", "-1"));
+		test_cmd(rmm_connect(self->dev));
+		test_cmd(setup_disconnect(self->dev));
+		expect_nothing_left();
+	}
+}
+
 /* The device does not answer, at each of its messages */
 TEST_F_TIMEOUT(link, no_answer, 300)
 {
@@ -1027,6 +1110,197 @@ TEST_F_TIMEOUT(cca, keys_of_the_stream, 60)
 	expect_end(self);
 }
 
+/* New keys are not answered for: nothing more is said in that session */
+TEST_F_TIMEOUT(cca, keys_not_answered, 120)
+{
+	struct tdi *tdi = &self->tdi[0];
+	char *log;
+
+	test_cmd(rmm_set_param("krou", "1"));
+	test_cmd(tdi_bind(tdi));
+	test_cmd(tdi_start(tdi));
+	test_cmd(rmm_log_clear());
+	/* The first message of the unlock is one about keys */
+	testctl_set(self->rid, TDISP_CTL_STALL_MS, 1500);
+	test_err(EUCLEAN, tdi_unbind(tdi));
+	testctl_clear_faults(self->rid);
+	EXPECT_TRUE(fn_quarantined(tdi->fn));
+	EXPECT_EQ(VDEV_GRANULES * SZ_4K, fn_held(tdi->fn));
+	log = rmm_log();
+	EXPECT_EQ(1, rmm_log_count(log, "RMI_STREAM_KEY_REFRESH(pdev0, pdev1, handle0) SUCCESS"));
+	EXPECT_EQ(0, rmm_log_count(log, "RMI_STREAM_KEY_PURGE"));
+	EXPECT_EQ(0, rmm_log_count(log, "RMI_VDEV_DESTROY"));
+	free(log);
+
+	close_all(self);
+	test_cmd(setup_disconnect(self->dev));
+	EXPECT_FALSE(fn_quarantined(&self->dev->fn[0]));
+	EXPECT_EQ(0, fn_held(&self->dev->fn[0]));
+	expect_all_back();
+}
+
+#define VDEV_STATE	"RMI_VDEV_GET_STATE(rd0, pdev0, vdev0) SUCCESS "
+
+/* Forced: the administrator disconnects. The VMM's unbind has nothing to do then */
+#define expect_forced(_self, _last) do {				\
+	test_cmd(rmm_log_clear());					\
+	test_cmd(setup_disconnect((_self)->dev));			\
+	expect_state((_self)->rid, TDISP_STATE_UNLOCKED);		\
+	EXPECT_FALSE(fn_quarantined(&(_self)->dev->fn[0]));		\
+	EXPECT_EQ(0, fn_held(&(_self)->dev->fn[0]));			\
+	expect_nothing_left();						\
+	log = rmm_log();						\
+	/* What it was in when it was asked for the first time */	\
+	EXPECT_NE(NULL, rmm_log_find(log, VDEV_STATE _last)) {		\
+		TH_LOG("not in " _last);				\
+	}								\
+	free(log);							\
+	test_cmd(tdi_unbind(&(_self)->tdi[0]));				\
+	test_cmd(rmm_connect((_self)->dev));				\
+} while (0)
+
+TEST_F_TIMEOUT(cca, forced, 240)
+{
+	static const u32 keys[] = {
+		RMM_STREAM_KEY_REFRESH, RMM_STREAM_KEY_PURGE,
+	};
+	struct tdi *tdi = &self->tdi[0];
+	char *log;
+
+	test_cmd(tdi_bind(tdi));
+	expect_forced(self, "LOCKED");
+	test_cmd(tdi_bind(tdi));
+	test_cmd(tdi_start(tdi));
+	expect_forced(self, "STARTED");
+
+	/* In ERROR, by an exchange that the RMM ends, and by the device */
+	test_cmd(tdi_bind(tdi));
+	test_cmd(rmm_inject(RMM_VDEV_COMMUNICATE, RMM_INPUT, 0, 1));
+	test_err(EIO, tdi_start(tdi));
+	expect_forced(self, "ERROR");
+	test_cmd(tdi_bind(tdi));
+	testctl_set(self->rid, TDISP_CTL_FORCE_ERROR, 1);
+	test_err(EIO, tdi_start(tdi));
+	expect_forced(self, "ERROR");
+
+	/* While it waits for the keys of the stream, which do not come */
+	test_cmd(rmm_set_param("krou", "1"));
+	test_cmd(tdi_bind(tdi));
+	test_cmd(tdi_start(tdi));
+	expect_forced(self, "KEY_REFRESH");
+	test_cmd(tdi_bind(tdi));
+	test_cmd(tdi_start(tdi));
+	test_cmd(rmm_inject(keys[0], RMM_INPUT, 0, 1));
+	expect_forced(self, "KEY_REFRESH");
+	test_cmd(tdi_bind(tdi));
+	test_cmd(tdi_start(tdi));
+	test_cmd(rmm_inject(keys[1], RMM_INPUT, 0, 1));
+	expect_forced(self, "KEY_PURGE");
+	expect_end(self);
+}
+
+struct binder {
+	struct tdi *tdi;
+	int rc;
+};
+
+static void *bind_thread(void *arg)
+{
+	struct binder *b = arg;
+
+	b->rc = tdi_bind(b->tdi);
+	return NULL;
+}
+
+/* The same while the bind is on its way: the RMM is busy where it is to be caught */
+TEST_F_TIMEOUT(cca, forced_while_binding, 120)
+{
+	static const struct {
+		u32 cmd;
+		const char *line;
+		const char *state;
+	} places[] = {
+		{ RMM_VDEV_COMMUNICATE, "RMI_VDEV_COMMUNICATE(rd0, pdev0, vdev0, data0) BUSY" },
+		{ RMM_VDEV_LOCK, "RMI_VDEV_LOCK(rd0, pdev0, vdev0) BUSY",
+		  VDEV_STATE "UNLOCKED" },
+		{ RMM_VDEV_GET_INTERFACE_REPORT,
+		  "RMI_VDEV_GET_INTERFACE_REPORT(rd0, pdev0, vdev0) BUSY",
+		  VDEV_STATE "LOCKED" },
+	};
+	struct binder binder = { .tdi = &self->tdi[0] };
+	pthread_t thread;
+	char *log;
+
+	for (int i = 0; i < ARRAY_SIZE(places); i++) {
+		int tries = 200;
+
+		test_cmd(rmm_log_clear());
+		test_cmd(rmm_inject(places[i].cmd, RMM_BUSY, 0, 400));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, bind_thread,
+					    &binder));
+		do {
+			usleep(10000);
+			log = rmm_log();
+			if (rmm_log_find(log, places[i].line))
+				break;
+			free(log);
+		} while (--tries);
+		ASSERT_LT(0, tries);
+		if (places[i].state)
+			EXPECT_NE(NULL, rmm_log_find(log, places[i].state));
+		free(log);
+
+		test_cmd(setup_disconnect(self->dev));
+		pthread_join(thread, NULL);
+		EXPECT_EQ(-EINTR, binder.rc) {
+			TH_LOG("%s: %s", places[i].line,
+			       errno_name(binder.rc));
+		}
+		test_cmd(rmm_inject_none());
+		expect_state(self->rid, TDISP_STATE_UNLOCKED);
+		EXPECT_FALSE(fn_quarantined(&self->dev->fn[0]));
+		EXPECT_EQ(0, fn_held(&self->dev->fn[0]));
+		expect_nothing_left();
+		test_cmd(rmm_connect(self->dev));
+	}
+	test_cmd(tdi_bind(&self->tdi[0]));
+	test_cmd(tdi_unbind(&self->tdi[0]));
+	expect_end(self);
+}
+
+/* A report, or measurements, without an end */
+TEST_F_TIMEOUT(cca, too_large, 120)
+{
+	static const u8 nonce[32] = { 1 };
+	struct tdi *tdi = &self->tdi[0];
+	u32 len;
+
+	test_cmd(rmm_set_param("endless", "3"));
+	test_err(EFBIG, tdi_bind(tdi));
+	expect_state(self->rid, TDISP_STATE_UNLOCKED);
+	EXPECT_FALSE(fn_quarantined(tdi->fn));
+	EXPECT_EQ(0, fn_held(tdi->fn));
+	expect_clean();
+
+	test_cmd(rmm_set_param("endless", "2"));
+	test_cmd(tdi_bind(tdi));
+	test_err(EFBIG, tdi_regen_object(tdi, IOMMU_TSM_OBJECT_MEAS, nonce));
+	/* The exchange was given up, so the VDEV is in ERROR */
+	test_err(EIO, tdi_start(tdi));
+	test_cmd(tdi_unbind(tdi));
+	expect_state(self->rid, TDISP_STATE_UNLOCKED);
+
+	test_cmd(rmm_set_param("endless", "-1"));
+	test_cmd(tdi_bind(tdi));
+	test_cmd(tdi_regen_object(tdi, IOMMU_TSM_OBJECT_MEAS, nonce));
+	test_cmd(tdi_object_size(tdi, IOMMU_TSM_OBJECT_MEAS, &len));
+	EXPECT_GT(SZ_4K, len);
+	test_cmd(tdi_start(tdi));
+	close_all(self);
+	test_cmd(setup_disconnect(self->dev));
+	expect_all_back();
+}
+
 /* Two functions have one session, and one exchange at a time */
 TEST_F_TIMEOUT(cca, two_functions, 60)
 {
@@ -1106,9 +1380,12 @@ TEST_F_TIMEOUT(link, stop_refused_in_bet0, 60)
  * bound again, or it is in quarantine, with all that the RMM has of it kept.
  */
 static const u32 statuses[] = {
-	RMM_INPUT, RMM_REALM, RMM_RTT, RMM_NOT_SUPPORTED, RMM_DEVICE,
-	RMM_INCOMPLETE, RMM_GRANULE,
+	RMM_INPUT, RMM_NOT_SUPPORTED, RMM_INCOMPLETE, RMM_REALM, RMM_RTT,
+	RMM_DEVICE, RMM_GRANULE,
 };
+
+/* A call that comes again gets one of each kind there, the first of them */
+#define NR_KINDS	3
 
 struct outcome {
 	const char *step;
@@ -1253,10 +1530,10 @@ static const char *outcome_text(const struct outcome *o, char *buf, size_t size)
 	u32 conn = 0;							\
 									\
 	for (place = 0; place < (_max); place++) {			\
+		int i, nr = place ? NR_KINDS : ARRAY_SIZE(statuses);	\
 		char row[128], last[128] = "";				\
-		int i, from = 0;					\
 									\
-		for (i = 0; i < ARRAY_SIZE(statuses); i++) {		\
+		for (i = 0; i < nr; i++) {				\
 			if (!l->open) {					\
 				test_cmd(life_open(l));			\
 				test_cmd(rmm_get_state(&state));	\
@@ -1268,23 +1545,22 @@ static const char *outcome_text(const struct outcome *o, char *buf, size_t size)
 				break;					\
 			expect_defined(l, &o, conn);			\
 			outcome_text(&o, row, sizeof(row));		\
-			if (i && strcmp(row, last)) {			\
-				TH_LOG("%-14s #%-2d %u..%u: %s", _name,	\
-				       place, statuses[from],		\
-				       statuses[i - 1], last);		\
-				from = i;				\
-			}						\
+			if (strcmp(row, last))				\
+				TH_LOG("%-14s #%-2d %2u: %s", _name,	\
+				       place, statuses[i], row);	\
 			strcpy(last, row);				\
 			if (o.quarantined ||				\
 			    fn_held(&l->dev->fn[0])) {			\
 				life_close(l);				\
+				/* Asked for once more, and not forbidden */\
+				test_cmd(setup_disconnect(l->dev));	\
+				test_cmd(rmm_get_state(&state));	\
+				EXPECT_EQ(0, state.violations);		\
 				test_cmd(cca_clear(l->dev));		\
 			}						\
 		}							\
 		if (!o.injected)					\
 			break;						\
-		TH_LOG("%-14s #%-2d %u..%u: %s", _name, place,		\
-		       statuses[from], statuses[i - 1], last);		\
 		places++;						\
 	}								\
 	EXPECT_LT(0, places);						\

@@ -9,8 +9,9 @@
  * rounds with it afterwards.
  *
  * With the order of SEV-TIO it is the driver of AMD's PSP, above a model of that,
- * which binds the device. The soft TSM is loaded then, too: it tells the device
- * which accesses come from private mappings, in place of hardware.
+ * which binds the device; with that of Arm CCA, likewise, the one of the RMM. The
+ * soft TSM is loaded then, too: it tells the device which accesses come from
+ * private mappings, in place of hardware.
  */
 #include <errno.h>
 #include <signal.h>
@@ -21,6 +22,7 @@
 
 #include "lib/tdisp_lib.h"
 #include "lib/psp.h"
+#include "lib/rmm.h"
 #include "lib/steps.h"
 #include "lib/vmm_round.h"
 
@@ -33,13 +35,17 @@ static const struct tvm_fault *fault;
 static const char *teardown = "stop-first";
 /* The TSM is the PSP */
 static bool sev;
+/* The TSM is the RMM: with new keys for each unlock, ranges in one call */
+static bool cca;
+#define CCA_PARAMS	"krou=1 range_max=0"
 
 static void print_usage(FILE *f)
 {
 	fprintf(f, "usage: tdisp_run [-r ROUNDS] [-t TEARDOWN] [-f FAULT] [-2] [BDF]\n\n"
 		   "-r  rounds without restarting the VM (default: 1)\n"
 		   "-t  stop-first, stop-first-late-revoke or revoke-first; or\n"
-		   "    sev-tio, with the PSP as TSM, and without faults\n"
+		   "    sev-tio, with the PSP as TSM, and without faults; or\n"
+		   "    cca, with the RMM, likewise\n"
 		   "-2  functions 0 and 1 at the same time\n"
 		   "-f  first a round with a device that misbehaves:\n\n");
 	for (int i = 0; i < tvm_nr_faults; i++)
@@ -50,6 +56,10 @@ static void print_usage(FILE *f)
 static void close_vm(void)
 {
 	tvm_close(&tvm);
+	if (cca && rmm_loaded()) {
+		setup_disconnect(setup.dev);
+		rmm_unload();
+	}
 	if (!sev || !psp_loaded())
 		return;
 	setup_disconnect(setup.dev);
@@ -83,7 +93,10 @@ static void open_vm(void)
 	int rc;
 
 	step("admin", "host-tsm", "connect", " fn=%s", setup.dev->fn[0].bdf);
-	rc = sev ? psp_connect(setup.dev) : setup_connect(setup.dev);
+	if (cca)
+		rc = rmm_connect(setup.dev);
+	else
+		rc = sev ? psp_connect(setup.dev) : setup_connect(setup.dev);
 	if (rc)
 		fail("connect", rc);
 	rc = tvm_open(&tvm, setup.dev->fn, nr_fns);
@@ -112,6 +125,20 @@ static void check_psp(void)
 		fail("the PSP is not as it was", -EPROTO);
 }
 
+static void check_rmm(void)
+{
+	struct rmm_state state;
+	int rc;
+
+	rc = rmm_get_state(&state);
+	if (rc)
+		fail("no state of the RMM", rc);
+	if (state.violations || state.refused || state.delegated ||
+	    state.objects || state.mapped || state.pdevs || state.streams ||
+	    state.vdevs)
+		fail("the RMM is not as it was", -EPROTO);
+}
+
 static void end_vm(void)
 {
 	int rc;
@@ -123,6 +150,8 @@ static void end_vm(void)
 		fail("disconnect", rc);
 	if (sev)
 		check_psp();
+	if (cca)
+		check_rmm();
 }
 
 /* Is this what the fault should lead to? */
@@ -219,6 +248,7 @@ static bool parse(int argc, char **argv)
 		case 't':
 			teardown = optarg;
 			sev = !strcmp(optarg, "sev-tio");
+			cca = !strcmp(optarg, "cca");
 			break;
 		case 'f':
 			fault = tvm_find_fault(optarg);
@@ -235,7 +265,7 @@ static bool parse(int argc, char **argv)
 			return false;
 		}
 	}
-	return nr_rounds > 0 && !(sev && fault);
+	return nr_rounds > 0 && !((sev || cca) && fault);
 }
 
 static int ready(void)
@@ -243,6 +273,11 @@ static int ready(void)
 	int rc;
 
 	rc = setup_ready(setup.dev);
+	if (cca) {
+		if (rmm_loaded())
+			rc = rc ?: rmm_unload();
+		return rc ?: rmm_load(CCA_PARAMS);
+	}
 	if (!sev)
 		return rc ?: soft_tsm_set_teardown(teardown);
 	if (psp_loaded())

@@ -63,7 +63,7 @@ enum scope {
 
 /* Whose steps it has, besides those that all have */
 enum tsm {
-	ANY_TSM, SOFT_TSM, PSP,
+	ANY_TSM, SOFT_TSM, PSP, RMM,
 };
 
 enum step {
@@ -91,6 +91,16 @@ enum step {
 	DMA_OFF, FW_FREE, PSP_RECLAIM, PSP_FENCE, RMP_SHARED,
 	OPEN_DEVICE, OPEN_DMABUF, RESTORE, CONVERT_SHARED, SHARED_AGAIN,
 	DISCONNECT, PSP_DEV_DISCONNECT, PSP_DEV_RECLAIM,
+	/* Likewise, calls of one name: that for the latest purpose comes first */
+	RMM_COMM_DISCONNECT, RMM_COMM_PURGE, RMM_COMM_REFRESH, RMM_COMM_CONNECT,
+	RMM_COMM_DEVICE, RMM_UNDELEGATE_PDEV, RMM_DISCONNECTED, RMM_PURGED, RMM_REFRESHED,
+	RMM_CONNECTED, RMM_PDEV_CREATE, RMM_SET_PUBKEY, RMM_STREAM_CONNECT,
+	RMM_COMM_STOP, RMM_COMM_UNLOCK, RMM_COMM_START, RMM_COMM_MEAS,
+	RMM_COMM_REPORT, RMM_COMM_LOCK, RMM_COMM_CREATE, RMM_VDEV_CREATE,
+	RMM_LOCK, RMM_REPORT, RMM_MEAS, RMM_START, RMM_DELEGATE, RMM_MAP,
+	RMM_UNDELEGATE_VDEV, RMM_UNDELEGATE, RMM_UNMAP, RMM_UNLOCK,
+	RMM_KEY_REFRESH, RMM_KEY_PURGE, RMM_DESTROY, RMM_STREAM_DISCONNECT,
+	RMM_PDEV_STOP, RMM_PDEV_DESTROY,
 	NR_STEPS,
 	NOTHING = NR_STEPS,
 };
@@ -120,10 +130,10 @@ extern const struct step_desc steps[NR_STEPS];
 
 /*
  * When the TSM stops the TDI, as the soft TSM's parameter "teardown" has it; or
- * the order of SEV-TIO, with the commands of its firmware
+ * the order of SEV-TIO, with the commands of its firmware, or that of Arm CCA
  */
 enum teardown {
-	STOP_FIRST, LATE_REVOKE, REVOKE_FIRST, SEV_TIO, NR_TEARDOWNS,
+	STOP_FIRST, LATE_REVOKE, REVOKE_FIRST, SEV_TIO, CCA, NR_TEARDOWNS,
 	ALWAYS = NR_TEARDOWNS,
 	/* Unless the VMM makes memslots and vDEVICEs while the guest runs */
 	BEFORE_RUN,

@@ -44,13 +44,20 @@ const struct step_desc steps[NR_STEPS] = {
 	      _value, _label, _after)					   \
 	EVENT_OF(ANY_TSM, _step, _number, _phase, _scope, _from, _to,	   \
 		 _name, _key, _value, _label, _after)
-/* A call of firmware, for the soft TSM and for SEV-TIO */
+/* A call of firmware, for the soft TSM, for SEV-TIO, and for Arm CCA */
 #define SOFT_CALL(_step, _number, _phase, _scope, _from, _to, _value,	   \
 		  _label, _after)					   \
 	EVENT_OF(SOFT_TSM, _step, _number, _phase, _scope, _from, _to,	   \
 		 "tsm_fw_call", "name", _value, _label, _after)
 #define PSP_CALL(_step, _number, _phase, _scope, _value, _after)	   \
 	EVENT_OF(PSP, _step, _number, _phase, _scope, HOST_TSM, FIRMWARE,  \
+		 "tsm_fw_call", "name", _value, "{name}", _after)
+#define RMM_CALL(_step, _number, _phase, _scope, _value, _label, _after)   \
+	EVENT_OF(RMM, _step, _number, _phase, _scope, HOST_TSM, FIRMWARE,  \
+		 "tsm_fw_call", "name", _value, _label, _after)
+/* KVM makes these */
+#define RMM_KVM(_step, _number, _phase, _value, _after)			   \
+	EVENT_OF(RMM, _step, _number, _phase, ROUND, KVM, FIRMWARE,	   \
 		 "tsm_fw_call", "name", _value, "{name}", _after)
 	MARKER(CONNECT, "1", SETUP, ONCE, ADMIN, HOST_TSM, "connect",
 	       "connect"),
@@ -241,12 +248,87 @@ const struct step_desc steps[NR_STEPS] = {
 	PSP_CALL(PSP_DEV_DISCONNECT, "", UNBIND, ONCE, "TIO_DEV_DISCONNECT",
 		 NOTHING),
 	PSP_CALL(PSP_DEV_RECLAIM, "", UNBIND, ONCE, "TIO_DEV_RECLAIM", NOTHING),
+
+	RMM_CALL(RMM_PDEV_CREATE, "1", SETUP, ONCE, "RMI_PDEV_CREATE",
+		 "{name}", NOTHING),
+	RMM_CALL(RMM_COMM_DEVICE, "1", SETUP, ONCE, "RMI_PDEV_COMMUNICATE",
+		 "COMMUNICATE: certificates, session", NOTHING),
+	RMM_CALL(RMM_SET_PUBKEY, "1", SETUP, ONCE, "RMI_PDEV_SET_PUBKEY",
+		 "{name}", NOTHING),
+	RMM_CALL(RMM_STREAM_CONNECT, "1", SETUP, ONCE, "RMI_STREAM_CONNECT",
+		 "{name}", NOTHING),
+	RMM_CALL(RMM_COMM_CONNECT, "1", SETUP, ONCE, "RMI_PDEV_COMMUNICATE",
+		 "COMMUNICATE of both ends: keys", RMM_STREAM_CONNECT),
+	RMM_CALL(RMM_CONNECTED, "1", SETUP, ONCE, "RMI_STREAM_COMPLETE",
+		 "{name}", NOTHING),
+	RMM_CALL(RMM_VDEV_CREATE, "19", BIND, ROUND, "RMI_VDEV_CREATE",
+		 "{name}", TSM_BIND),
+	RMM_CALL(RMM_COMM_CREATE, "19", BIND, ROUND, "RMI_VDEV_COMMUNICATE",
+		 "COMMUNICATE: is it unlocked?", RMM_VDEV_CREATE),
+	RMM_CALL(RMM_LOCK, "19", BIND, ROUND, "RMI_VDEV_LOCK", "{name}",
+		 TSM_BIND),
+	RMM_CALL(RMM_COMM_LOCK, "19", BIND, ROUND, "RMI_VDEV_COMMUNICATE",
+		 "COMMUNICATE: lock", RMM_LOCK),
+	RMM_CALL(RMM_REPORT, "19", BIND, ROUND, "RMI_VDEV_GET_INTERFACE_REPORT",
+		 "RMI_VDEV_GET_*_REPORT", TSM_BIND),
+	RMM_CALL(RMM_COMM_REPORT, "19", BIND, ROUND, "RMI_VDEV_COMMUNICATE",
+		 "COMMUNICATE: report", RMM_REPORT),
+	RMM_CALL(RMM_MEAS, "24", ATTEST, ROUND, "RMI_VDEV_GET_MEASUREMENTS",
+		 "RMI_VDEV_GET_MEAS*", TSM_BIND),
+	RMM_CALL(RMM_COMM_MEAS, "24", ATTEST, ROUND, "RMI_VDEV_COMMUNICATE",
+		 "COMMUNICATE: measurements", RMM_MEAS),
+	RMM_KVM(RMM_DELEGATE, "29", ACCEPT, "RMI_GRANULE_RANGE_DELEGATE",
+		TSM_VALIDATE),
+	RMM_KVM(RMM_MAP, "29", ACCEPT, "RMI_RTT_DEV_MAP", TSM_VALIDATE),
+	RMM_CALL(RMM_START, "34", ACCEPT, ROUND, "RMI_VDEV_START", "{name}",
+		 TSM_START),
+	RMM_CALL(RMM_COMM_START, "34", ACCEPT, ROUND, "RMI_VDEV_COMMUNICATE",
+		 "COMMUNICATE: start", RMM_START),
+	RMM_KVM(RMM_UNMAP, "44", UNBIND, "RMI_RTT_DEV_UNMAP", TSM_UNBIND),
+	RMM_KVM(RMM_UNDELEGATE, "44", UNBIND, "RMI_GRANULE_RANGE_UNDELEGATE",
+		RMM_UNMAP),
+	RMM_CALL(RMM_UNLOCK, "41", UNBIND, ROUND, "RMI_VDEV_UNLOCK", "{name}",
+		 TSM_UNBIND),
+	RMM_CALL(RMM_COMM_UNLOCK, "41", UNBIND, ROUND, "RMI_VDEV_COMMUNICATE",
+		 "COMMUNICATE: new keys wanted", RMM_UNLOCK),
+	RMM_CALL(RMM_KEY_REFRESH, "41", UNBIND, ROUND, "RMI_STREAM_KEY_REFRESH",
+		 "{name}", RMM_UNLOCK),
+	RMM_CALL(RMM_COMM_REFRESH, "41", UNBIND, ROUND, "RMI_PDEV_COMMUNICATE",
+		 "COMMUNICATE of both ends: new keys", RMM_KEY_REFRESH),
+	RMM_CALL(RMM_REFRESHED, "41", UNBIND, ROUND, "RMI_STREAM_COMPLETE",
+		 "{name}", RMM_KEY_REFRESH),
+	RMM_CALL(RMM_KEY_PURGE, "41", UNBIND, ROUND, "RMI_STREAM_KEY_PURGE",
+		 "{name}", RMM_UNLOCK),
+	RMM_CALL(RMM_COMM_PURGE, "41", UNBIND, ROUND, "RMI_PDEV_COMMUNICATE",
+		 "COMMUNICATE of both ends: old keys", RMM_KEY_PURGE),
+	RMM_CALL(RMM_PURGED, "41", UNBIND, ROUND, "RMI_STREAM_COMPLETE",
+		 "{name}", RMM_KEY_PURGE),
+	RMM_CALL(RMM_COMM_STOP, "41", UNBIND, ROUND, "RMI_VDEV_COMMUNICATE",
+		 "COMMUNICATE: stop", RMM_KEY_PURGE),
+	RMM_CALL(RMM_DESTROY, "47", UNBIND, ROUND, "RMI_VDEV_DESTROY",
+		 "{name}", TSM_UNBIND),
+	RMM_CALL(RMM_UNDELEGATE_VDEV, "47", UNBIND, ROUND,
+		 "RMI_GRANULE_RANGE_UNDELEGATE", "{name}", RMM_DESTROY),
+	RMM_CALL(RMM_STREAM_DISCONNECT, "", UNBIND, ONCE,
+		 "RMI_STREAM_DISCONNECT", "{name}", NOTHING),
+	RMM_CALL(RMM_COMM_DISCONNECT, "", UNBIND, ONCE, "RMI_PDEV_COMMUNICATE",
+		 "COMMUNICATE: no more keys, session", RMM_STREAM_DISCONNECT),
+	RMM_CALL(RMM_DISCONNECTED, "", UNBIND, ONCE, "RMI_STREAM_COMPLETE",
+		 "{name}", RMM_STREAM_DISCONNECT),
+	RMM_CALL(RMM_PDEV_STOP, "", UNBIND, ONCE, "RMI_PDEV_STOP", "{name}",
+		 NOTHING),
+	RMM_CALL(RMM_PDEV_DESTROY, "", UNBIND, ONCE, "RMI_PDEV_DESTROY",
+		 "{name}", NOTHING),
+	RMM_CALL(RMM_UNDELEGATE_PDEV, "", UNBIND, ONCE,
+		 "RMI_GRANULE_RANGE_UNDELEGATE", "{name}", RMM_PDEV_DESTROY),
 #undef MARKER_OF
 #undef MARKER
 #undef EVENT_OF
 #undef EVENT
 #undef SOFT_CALL
 #undef PSP_CALL
+#undef RMM_CALL
+#undef RMM_KVM
 };
 
 const char * const teardowns[NR_TEARDOWNS] = {
@@ -254,6 +336,7 @@ const char * const teardowns[NR_TEARDOWNS] = {
 	[LATE_REVOKE] = "stop-first-late-revoke",
 	[REVOKE_FIRST] = "revoke-first",
 	[SEV_TIO] = "sev-tio",
+	[CCA] = "cca",
 };
 
 const struct order orders[] = {
@@ -306,6 +389,22 @@ const struct order orders[] = {
 	      PSP_RECLAIM, PSP_FENCE, REVOKE, ZAP_PRIVATE, RMP_SHARED,
 	      OPEN_DEVICE, CONVERT_SHARED),
 	CHAIN(SEV_TIO, SHARED_AGAIN, PSP_DEV_DISCONNECT, PSP_DEV_RECLAIM),
+	CHAIN(CCA, CONNECT, RMM_PDEV_CREATE, RMM_COMM_DEVICE, RMM_SET_PUBKEY,
+	      RMM_STREAM_CONNECT, RMM_COMM_CONNECT, RMM_CONNECTED, VMM_BIND),
+	CHAIN(CCA, CLOSE_DMABUF, RMM_VDEV_CREATE, RMM_COMM_CREATE, RMM_LOCK,
+	      RMM_COMM_LOCK, RMM_REPORT, RMM_COMM_REPORT, GUEST_ATTEST),
+	CHAIN(CCA, TSM_REGEN, RMM_MEAS, RMM_COMM_MEAS, GUEST_ACCEPT),
+	CHAIN(CCA, TSM_VALIDATE, RMM_DELEGATE, RMM_MAP, CONVERT_PRIVATE),
+	CHAIN(CCA, TSM_START, RMM_START, RMM_COMM_START, WORKLOAD),
+	/* Revoke first: UNLOCK is refused as long as anything is mapped */
+	CHAIN(CCA, REVOKE, ZAP_PRIVATE, RMM_UNMAP, RMM_UNDELEGATE, RMM_UNLOCK),
+	CHAIN(CCA, RMM_UNLOCK, RMM_COMM_UNLOCK, RMM_KEY_REFRESH,
+	      RMM_COMM_REFRESH, RMM_REFRESHED, RMM_KEY_PURGE, RMM_COMM_PURGE,
+	      RMM_PURGED, RMM_COMM_STOP, RMM_DESTROY, RMM_UNDELEGATE_VDEV,
+	      DMA_OFF, OPEN_DEVICE, CONVERT_SHARED),
+	CHAIN(CCA, SHARED_AGAIN, RMM_STREAM_DISCONNECT, RMM_COMM_DISCONNECT,
+	      RMM_DISCONNECTED, RMM_PDEV_STOP, RMM_PDEV_DESTROY,
+	      RMM_UNDELEGATE_PDEV),
 #undef CHAIN
 };
 
@@ -313,9 +412,11 @@ bool has_step(enum step step)
 {
 	switch (steps[step].tsm) {
 	case SOFT_TSM:
-		return opts.teardown != SEV_TIO;
+		return opts.teardown != SEV_TIO && opts.teardown != CCA;
 	case PSP:
 		return opts.teardown == SEV_TIO;
+	case RMM:
+		return opts.teardown == CCA;
 	default:
 		return true;
 	}

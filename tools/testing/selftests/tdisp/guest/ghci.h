@@ -127,7 +127,7 @@ enum guest_step {
  * @fn: which function, 0 or 1
  * @arg: depends on @nr
  * @verdict: enum guest_verdict
- * @flags: GUEST_SNP
+ * @flags: GUEST_SNP, GUEST_REALM
  * @call: the last call about a function, or one to make
  * @val: whatever @nr or @verdict give besides
  */
@@ -146,6 +146,11 @@ struct guest_job {
  * private memory, so the device is used with memory that is shared
  */
 #define GUEST_SNP		1
+/*
+ * It is a realm: measurements come with the request that they answer. It would
+ * ask the RMM itself for DMA, whom it does not reach here, so memory is shared, too
+ */
+#define GUEST_REALM		2
 
 enum guest_job_nr {
 	/* Find the function, size its BARs, turn it on, set up its MSI-X */

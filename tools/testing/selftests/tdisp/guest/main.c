@@ -41,7 +41,7 @@ static u32 use_shared(struct guest_fn *fn)
 
 static u32 use_trusted(struct guest_fn *fn)
 {
-	return device_use(fn, !(job->flags & GUEST_SNP));
+	return device_use(fn, !(job->flags & (GUEST_SNP | GUEST_REALM)));
 }
 
 static u32 make_call(struct guest_fn *fn)

@@ -92,13 +92,15 @@ static int do_regen_object(struct tvm *tvm, struct ghci *ghci)
  */
 static int do_accept_mmio(struct tvm *tvm, struct ghci *ghci)
 {
-	bool sev = tdi_tvm_arch == IOMMU_TVM_ARCH_SEV;
+	/* Nor is an address of the report one that the driver of CCA knows */
+	bool obscured = tdi_tvm_arch == IOMMU_TVM_ARCH_SEV ||
+			tdi_tvm_arch == IOMMU_TVM_ARCH_CCA;
 	u64 gpa = ghci->call.arg[0], size = ghci->call.arg[1];
 	int rc;
 
 	call_step(tvm, ghci, "vmm", "iommufd", "tsm-req-validate");
 	rc = tdi_validate_mmio(&ghci->fn->tdi, gpa, gpa + size,
-			       sev ? 0 : ghci->call.arg[2]);
+			       obscured ? 0 : ghci->call.arg[2]);
 	if (call_done(tvm, ghci, "tsm-req-validate", rc))
 		return rc;
 	return tvm_make_private(tvm, ghci->fn, gpa, size);

@@ -117,6 +117,8 @@ int tvm_run_job(struct tvm *tvm, u32 nr, u32 fn)
 	job->nr = nr;
 	job->fn = fn;
 	job->flags = tdi_tvm_arch == IOMMU_TVM_ARCH_SEV ? GUEST_SNP : 0;
+	if (tdi_tvm_arch == IOMMU_TVM_ARCH_CCA)
+		job->flags = GUEST_REALM;
 	job->verdict = NR_GUEST_VERDICTS;
 	rc = run_vcpu(tvm);
 	return rc == -EAGAIN ? 0 : rc;
