@@ -3,7 +3,8 @@
 #
 # Test tdisp_chart on recorded traces, as they are and broken in many ways. Needs
 # no device. The traces are those of "tdisp_run -r 2", with all events and the
-# markers, in each order of teardown, one with two functions, and one of SEV-TIO.
+# markers, in each order of teardown, one with two functions, one of SEV-TIO, and one
+# of Arm CCA.
 here=$(dirname "$(realpath "$0")")
 traces=$here/traces
 chart=${TDISP_CHART:-$here/tdisp_chart}
@@ -12,7 +13,7 @@ trap 'rm -rf "$tmp"' EXIT
 
 [ -x "$chart" ] || { echo "1..0 # SKIP no program $chart"; exit 4; }
 
-plan=180
+plan=266
 nr=0
 bad=0
 echo "1..$plan"
@@ -70,6 +71,12 @@ expect 2 'a call that is not known' -o sev-tio "$traces/stop-first.trace"
 result soft_is_not_sev_tio
 expect 2 'a call that is not known' "$traces/sev-tio.trace"
 result sev_tio_is_not_soft
+expect 0 '' -o cca "$traces/cca.trace"
+result cca
+expect 2 'a call that is not known' -o cca "$traces/stop-first.trace"
+result soft_is_not_cca
+expect 1 'is missing' -o revoke-first "$traces/cca.trace"
+result cca_is_not_soft
 
 
 # missing ORDER: each step that has to be there is missed, by its number and name.
@@ -105,6 +112,7 @@ missing()
 
 missing stop-first
 missing sev-tio
+missing cca
 
 # ordered NAME FIRST THEN: the first line with THEN is moved before that with FIRST
 order=stop-first
@@ -157,6 +165,22 @@ ordered sev_revoke_before_fence 'name=TIO_ASID_FENCE_STATUS' ' tsm_revoke_mmio: 
 ordered sev_rmp_before_revoke ' tsm_revoke_mmio: ' 'name=RMPUPDATE_SHARED'
 ordered sev_open_before_rmp 'name=RMPUPDATE_SHARED' 'old=TSM_BOUND|TSM_MMIO new=0'
 ordered sev_reclaim_before_disconnect 'name=TIO_DEV_DISCONNECT' 'name=TIO_DEV_RECLAIM'
+
+order=cca
+golden=$traces/cca.trace
+ordered cca_key_before_device 'name=RMI_PDEV_COMMUNICATE' 'name=RMI_PDEV_SET_PUBKEY'
+ordered cca_stream_before_key 'name=RMI_PDEV_SET_PUBKEY' 'name=RMI_STREAM_CONNECT'
+ordered cca_lock_before_create 'name=RMI_VDEV_CREATE' 'name=RMI_VDEV_LOCK'
+ordered cca_report_before_lock 'name=RMI_VDEV_LOCK' 'name=RMI_VDEV_GET_INTERFACE_REPORT'
+ordered cca_private_before_map 'name=RMI_RTT_DEV_MAP' 'kvm convert-private'
+ordered cca_workload_before_start 'name=RMI_VDEV_START' 'device workload'
+ordered cca_unlock_before_revoke ' tsm_revoke_mmio: ' 'name=RMI_VDEV_UNLOCK'
+ordered cca_unlock_before_unmap 'name=RMI_RTT_DEV_UNMAP' 'name=RMI_VDEV_UNLOCK'
+ordered cca_purge_before_refresh 'name=RMI_STREAM_KEY_REFRESH' 'name=RMI_STREAM_KEY_PURGE'
+ordered cca_destroy_before_unlock 'name=RMI_VDEV_UNLOCK' 'name=RMI_VDEV_DESTROY'
+ordered cca_dma_off_before_destroy 'name=RMI_VDEV_DESTROY' ' on=0 '
+ordered cca_open_before_destroy 'name=RMI_VDEV_DESTROY' 'old=TSM_BOUND|TSM_MMIO new=0'
+ordered cca_stop_before_stream 'name=RMI_STREAM_DISCONNECT' 'name=RMI_PDEV_STOP'
 golden=$traces/stop-first.trace
 
 # Number of the first line with something

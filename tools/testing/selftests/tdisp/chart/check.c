@@ -222,7 +222,8 @@ static void flush_again(void)
 					"%s%s", len ? ", " : "", last);
 	}
 	if (total)
-		add_note("... step %s again, %lu times", numbers, total);
+		add_note("... %s%s%sagain, %lu times", *numbers ? "step " : "",
+			 numbers, *numbers ? " " : "", total);
 }
 
 /* Others than the first one are named */
