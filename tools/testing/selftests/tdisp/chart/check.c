@@ -126,6 +126,10 @@ static struct fn *fn_of(const struct record *rec)
 	if (!name)
 		return rec->event ? fn_of_slot(rec) :
 		       nr_fns == 1 ? fns[0] : NULL;
+	/* A driver that asks its firmware for the version is no function */
+	if (rec->event && !strcmp(rec->event->name, "tsm_fw_call") &&
+	    !strchr(name, ':'))
+		return NULL;
 	if (rec->event)
 		return get_fn(name);
 	marker_fn = get_fn(name);
