@@ -395,14 +395,26 @@ TEST_F_TIMEOUT(link, bind_killed, 120)
 	expect_nothing_left();
 }
 
+/* It gave up when it had 2 MiB, in granules, and not later; and kept @_others */
+#define expect_kept(_line, _others) do {				\
+	char *__log = fwmodel_log(&rmm_model);				\
+									\
+	EXPECT_EQ(SZ_2M / SZ_4K + (_others),				\
+		  fwmodel_log_count(__log, _line));			\
+	free(__log);							\
+} while (0)
+
 /* Evidence without an end is refused, and what there was of it is freed */
 TEST_F_TIMEOUT(link, too_large, 120)
 {
 	static const char * const params[] = { "endless=0", "endless=1" };
+	/* The first response of VCA, then all three of them */
+	static const int others[] = { 1, 3 };
 
 	for (int i = 0; i < ARRAY_SIZE(params); i++) {
 		test_cmd(cca_ready(self->dev, params[i]));
 		test_err(EFBIG, fwmodel_connect(&rmm_model, self->dev));
+		expect_kept("RMI_PDEV_COMMUNICATE(pdev0, data0) SUCCESS RSP_CACHE", others[i]);
 		expect_attr(&self->dev->fn[0], "connect", "");
 		expect_nothing_left();
 		/* With an end it is as good as any */
@@ -1281,7 +1293,10 @@ TEST_F_TIMEOUT(cca, too_large, 120)
 	u32 len;
 
 	test_cmd(fwmodel_set_param(&rmm_model, "endless", "3"));
+	test_cmd(fwmodel_set_param(&rmm_model, "endless", "3"));
+	test_cmd(fwmodel_log_clear(&rmm_model));
 	test_err(EFBIG, tdi_bind(tdi));
+	expect_kept("RMI_VDEV_COMMUNICATE(rd0, pdev0, vdev0, data0) SUCCESS RSP_CACHE", 0);
 	expect_state(self->rid, TDISP_STATE_UNLOCKED);
 	EXPECT_FALSE(fn_quarantined(tdi->fn));
 	EXPECT_EQ(0, fn_held(tdi->fn));
