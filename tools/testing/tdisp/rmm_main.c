@@ -159,6 +159,28 @@ static int rmm_vm_get_handle(struct kvm *kvm, struct tsm_vm_handle *handle)
 	return 0;
 }
 
+/* The function whose MMIO it is, for the trace; with a reference, or NULL */
+static struct pci_dev *rmm_kvm_function(u64 vdev_pa)
+{
+	struct rmm_vdev *vdev;
+
+	guard(mutex)(&fw_lock);
+	list_for_each_entry(vdev, &rmm_vdevs, node) {
+		u32 domain = vdev->pdev->routing_id >> 16;
+
+		if (vdev->pa == vdev_pa)
+			return pci_get_domain_bus_and_slot(domain,
+							   PCI_BUS_NUM(vdev->tdi_id),
+							   vdev->tdi_id & 0xff);
+	}
+	return NULL;
+}
+
+static struct rmi_ctx rmm_kvm_ctx(struct pci_dev *pdev)
+{
+	return (struct rmi_ctx) { .dev = pdev ? &pdev->dev : &rmm_faux->dev };
+}
+
 /* One call that moves on from @x's @at'th argument, as far as it says */
 static int rmm_kvm_range(struct rmi_ctx *ctx, const char *name, u64 *x, int at,
 			 u64 top, int pa_at)
