@@ -461,8 +461,8 @@ static int tsm_op(VFIOPCITSM *tsm, uint32_t op)
 }
 
 /*
- * What becomes of the device if it fails, is told by the next operation only. If
- * that is an unbind, the kernel opens what it can, too.
+ * What becomes of the device if it fails, the next operation tells, no other.
+ * If that is an unbind, the kernel opens what it can, too.
  */
 static int tsm_carry_out_bind(VFIOPCITSM *tsm)
 {
