@@ -9,9 +9,9 @@
  * rounds with it afterwards.
  *
  * With the order of SEV-TIO it is the driver of AMD's PSP, above a model of that,
- * which binds the device; with that of Arm CCA, likewise, the one of the RMM, and
- * with that of TDX the one of the TDX module. The soft TSM is loaded then, too: it
- * tells the device which accesses come from private mappings, in place of hardware.
+ * which binds the device; with that of Arm CCA, likewise, the one of the RMM. The
+ * soft TSM is loaded then, too: it tells the device which accesses come from
+ * private mappings, in place of hardware.
  */
 #include <errno.h>
 #include <signal.h>
@@ -24,7 +24,6 @@
 #include "lib/psp.h"
 #include "lib/rmm.h"
 #include "lib/steps.h"
-#include "lib/tdxm.h"
 #include "lib/vmm_round.h"
 
 #define USAGE	2
@@ -58,7 +57,7 @@ static void print_usage(FILE *f)
 		   "-r  rounds without restarting the VM (default: 1)\n"
 		   "-t  stop-first, stop-first-late-revoke or revoke-first; or\n"
 		   "    sev-tio, with the PSP as TSM, and without faults; or\n"
-		   "    cca, with the RMM, or tdx, with the TDX module, likewise\n"
+		   "    cca, with the RMM, likewise\n"
 		   "-2  functions 0 and 1 at the same time\n"
 		   "-f  first a round with a device that misbehaves:\n\n");
 	for (int i = 0; i < tvm_nr_faults; i++)
@@ -145,26 +144,10 @@ static void check_rmm(void)
 		fail("the RMM is not as it was", -EPROTO);
 }
 
-/* It has nothing left but the root page of the TD */
-static void check_tdx(void)
-{
-	struct tdxm_state state;
-	int rc;
-
-	rc = tdxm_get_state(&state);
-	if (rc)
-		fail("no state of the TDX module", rc);
-	if (state.violations || state.refused || state.dirty ||
-	    state.sessions || state.streams || state.tdis || state.mmio ||
-	    state.dmar || state.blocks)
-		fail("the TDX module is not as it was", -EPROTO);
-}
-
 /* Of the RMM: with new keys for each unlock, and ranges in one call */
 static const struct fw_order fw_orders[] = {
 	{ "sev-tio", &psp_model, "", check_psp },
 	{ "cca", &rmm_model, "krou=1 range_max=0", check_rmm },
-	{ "tdx", &tdxm_model, "", check_tdx },
 };
 
 static const struct fw_order *find_order(const char *name)

@@ -693,22 +693,21 @@ TEST_F_TIMEOUT(sev, no_answer_to_stop, 60)
 }
 
 /* A device that does not answer at all is not bound, and works when it does */
-TEST_F_TIMEOUT(sev, no_answer_to_lock, 60)
+TEST_F_TIMEOUT(sev, no_answer, 60)
 {
 	struct tdi *tdi = &self->tdi[0];
 
 	testctl_set(self->rid, TDISP_CTL_STALL_MS, 1500);
 	test_err(ETIMEDOUT, tdi_bind(tdi));
 	testctl_clear_faults(self->rid);
-	/* Nobody has heard of the state of the TDI, so nobody gets it */
-	EXPECT_TRUE(fn_quarantined(tdi->fn));
+	/* Before the PSP was asked to lock it: whatever it is, it is not bound */
+	EXPECT_FALSE(fn_quarantined(tdi->fn));
 	expect_state(self->rid, TDISP_STATE_UNLOCKED);
 	expect_clean();
+	test_cmd(tdi_bind(tdi));
 
-	/* That is found out when it is disconnected */
 	close_all(self);
 	test_cmd(setup_disconnect(self->dev));
-	EXPECT_FALSE(fn_quarantined(&self->dev->fn[0]));
 	EXPECT_EQ(0, fn_held(&self->dev->fn[0]));
 	expect_nothing_left(1);
 }
@@ -752,18 +751,19 @@ TEST_F(sev, vectors_stay)
 	expect_nothing_left(1);
 }
 
-/* A device that is in no state to be bound is none of the PSP's either */
-TEST_F(sev, bind_in_error)
+/* A device that does not say that it is unlocked is not bound, and not the PSP's */
+TEST_F(sev, not_asked)
 {
 	struct tdi *tdi = &self->tdi[0];
 	struct psp_state state;
 
-	testctl_set(self->rid, TDISP_CTL_FORCE_ERROR, 1);
+	test_cmd(fwmodel_inject(&psp_model, PSP_TDI_STATUS, 0x33, 0, 100));
 	test_err(EIO, tdi_bind(tdi));
 	EXPECT_FALSE(fn_quarantined(tdi->fn));
 	test_cmd(psp_get_state(&state));
 	EXPECT_EQ(0, state.tdis);
-	testctl_set(self->rid, TDISP_CTL_FORCE_ERROR, 0);
+	test_cmd(fwmodel_inject_none(&psp_model));
+	test_cmd(tdi_bind(tdi));
 	expect_clean();
 	close_all(self);
 	test_cmd(setup_disconnect(self->dev));

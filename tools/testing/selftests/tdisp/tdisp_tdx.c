@@ -16,7 +16,6 @@
 #include "lib/tdxm.h"
 #include "lib/trace.h"
 #include "lib/vcpu.h"
-#include "lib/vmm_round.h"
 
 #define BAR_GPA		VCPU_DATA_GPA
 #define BAR_LEN		VCPU_DATA_LEN
@@ -855,7 +854,7 @@ static void outcome_text(const struct outcome *o, char *buf, size_t size)
 		for (i = 0; i < ARRAY_SIZE(statuses); i++) {		\
 			if (!l->open)					\
 				test_cmd(life_open(l));			\
-			test_cmd(fwmodel_inject(&tdxm_model, _call, statuses[i],	\
+			test_cmd(fwmodel_inject(&tdxm_model, _call, statuses[i], \
 						place, 1));		\
 			life_cycle(l, &o);				\
 			if (!o.injected)				\
@@ -933,104 +932,6 @@ TEST_F_TIMEOUT(inject, no_way_out, 60)
 	EXPECT_FALSE(fn_quarantined(&l->dev->fn[0]));
 	EXPECT_EQ(0, fn_held(&l->dev->fn[0]));
 	expect_nothing_left(1);
-}
-
-/*
- * A guest that binds as those of TDX do: it asks, polls, and gives up after a
- * while, which the VMM is not told before it takes the device back
- */
-FIXTURE(guest)
-{
-	struct tdisp_device *dev;
-	struct tvm tvm;
-	u16 rid;
-};
-
-FIXTURE_SETUP(guest)
-{
-	self->dev = setup.dev;
-	self->rid = setup.dev->fn[0].rid;
-	test_cmd(tdx_ready(self->dev, ""));
-	test_cmd(fwmodel_connect(&tdxm_model, self->dev));
-	test_cmd(tvm_open(&self->tvm, self->dev->fn, 1));
-	test_cmd(tvm_expect(&self->tvm, GUEST_ENUM, 0, GUEST_OK));
-}
-
-FIXTURE_TEARDOWN_PARENT(guest)
-{
-	test_cmd(tdx_clear(setup.dev));
-}
-
-/* All of it works, now, and the module has nothing left at the end */
-#define expect_round() do {						\
-	struct tvm_stop __stop;						\
-									\
-	tvm_job(&self->tvm)->arg[0] = 0;				\
-	test_cmd(tvm_round(&self->tvm, NULL, &__stop));			\
-	EXPECT_EQ(0, __stop.job) {					\
-		TH_LOG("job %u: verdict %u, %s", __stop.job,		\
-		       __stop.verdict, errno_name(__stop.err));		\
-	}								\
-	tvm_close(&self->tvm);						\
-	test_cmd(setup_disconnect(self->dev));				\
-	expect_nothing_left(1);						\
-} while (0)
-
-/* The bind takes longer than the guest waits, and is undone when it is through */
-TEST_F_TIMEOUT(guest, gives_up, 120)
-{
-	struct guest_job *job = tvm_job(&self->tvm);
-	u32 log = testctl_log_end();
-
-	testctl_set(self->rid, TDISP_CTL_STALL_MS, 500);
-	job->arg[0] = 5;
-	test_cmd(tvm_expect(&self->tvm, GUEST_BIND, 0, GUEST_TIMEOUT));
-	/* A bind that is on its way is not begun once more */
-	test_cmd(tvm_expect(&self->tvm, GUEST_BIND, 0, GUEST_CALL_FAILED));
-	EXPECT_EQ(GHCI_REFUSED, job->call.status);
-	EXPECT_EQ(-EBUSY, job->call.err);
-	test_cmd(tvm_expect(&self->tvm, GUEST_UNBIND, 0, GUEST_OK));
-	expect_state(self->rid, TDISP_STATE_UNLOCKED);
-	EXPECT_EQ(1, count_tdisp(log, self->rid, TDISP_LOCK_INTERFACE));
-	EXPECT_EQ(1, count_tdisp(log, self->rid, TDISP_STOP_INTERFACE));
-	testctl_clear_faults(self->rid);
-	expect_clean();
-	expect_round();
-}
-
-/* The VM goes with the bind on its way */
-TEST_F_TIMEOUT(guest, closed_meanwhile, 120)
-{
-	testctl_set(self->rid, TDISP_CTL_STALL_MS, 500);
-	tvm_job(&self->tvm)->arg[0] = 1;
-	test_cmd(tvm_expect(&self->tvm, GUEST_BIND, 0, GUEST_TIMEOUT));
-	tvm_close(&self->tvm);
-	testctl_clear_faults(self->rid);
-	expect_state(self->rid, TDISP_STATE_UNLOCKED);
-	test_cmd(setup_disconnect(self->dev));
-	expect_nothing_left(1);
-}
-
-/* One that fails: the guest is told the reason when it polls */
-TEST_F_TIMEOUT(guest, bind_fails, 120)
-{
-	struct guest_job *job = tvm_job(&self->tvm);
-
-	testctl_set(self->rid, TDISP_CTL_LOCK_ERROR,
-		    TDISP_ERR_INVALID_CONFIG);
-	test_cmd(tvm_expect(&self->tvm, GUEST_BIND, 0, GUEST_CALL_FAILED));
-	EXPECT_EQ(GHCI_BIND_POLL, job->call.nr);
-	EXPECT_EQ(GHCI_REFUSED, job->call.status);
-	EXPECT_EQ(-EIO, job->call.err);
-	EXPECT_EQ(TDXM_SPDM_ERROR, job->call.tsm_code);
-	/* And there is nothing to poll for any more */
-	job->call = (struct ghci_call) {
-		.nr = GHCI_BIND_POLL, .tdi_id = GUEST_DEVFN,
-	};
-	test_cmd(tvm_expect(&self->tvm, GUEST_CALL, 0, GUEST_CALL_FAILED));
-	EXPECT_EQ(-ENOTCONN, job->call.err);
-	testctl_clear_faults(self->rid);
-	expect_round();
 }
 
 /*

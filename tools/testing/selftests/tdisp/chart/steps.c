@@ -59,12 +59,6 @@ const struct step_desc steps[NR_STEPS] = {
 #define RMM_KVM(_step, _number, _phase, _value, _after)			   \
 	EVENT_OF(RMM, _step, _number, _phase, ROUND, KVM, FIRMWARE,	   \
 		 "tsm_fw_call", "name", _value, "{name}", _after)
-#define TDX_CALL(_step, _number, _phase, _scope, _value, _after)	   \
-	EVENT_OF(TDX_MODULE, _step, _number, _phase, _scope, HOST_TSM,	   \
-		 FIRMWARE, "tsm_fw_call", "name", _value, "{name}", _after)
-#define TDCALL(_step, _number, _phase, _call, _label)			   \
-	MARKER_OF(TDX_MODULE, _step, _number, _phase, ROUND, GUEST_TSM,	   \
-		  FIRMWARE, _call, _label, NOTHING)
 	MARKER(CONNECT, "1", SETUP, ONCE, ADMIN, HOST_TSM, "connect",
 	       "connect"),
 	SOFT_CALL(CONNECT_SPDM, "1", SETUP, OPTIONAL, FIRMWARE, DEVICE,
@@ -74,13 +68,6 @@ const struct step_desc steps[NR_STEPS] = {
 	PSP_CALL(PSP_DEV_CREATE, "1", SETUP, ONCE, "TIO_DEV_CREATE", NOTHING),
 	PSP_CALL(PSP_DEV_CONNECT, "1", SETUP, ONCE, "TIO_DEV_CONNECT",
 		 NOTHING),
-	TDX_CALL(TDX_SPDM_CREATE, "1", SETUP, ONCE, "TDH_SPDM_CREATE", NOTHING),
-	TDX_CALL(TDX_SPDM_CONNECT, "1", SETUP, ONCE, "TDH_SPDM_CONNECT",
-		 NOTHING),
-	TDX_CALL(TDX_STREAM_CREATE, "1", SETUP, ONCE, "TDH_IDE_STREAM_CREATE",
-		 NOTHING),
-	/* Keys in, and out again when the device is disconnected */
-	TDX_CALL(TDX_STREAM_KM, "1", SAME, ONCE, "TDH_IDE_STREAM_KM", NOTHING),
 	MARKER(INIT_VDEV, "2", SETUP, FUNCTION, VMM, VFIO, "init-vdev",
 	       "init vdev"),
 	MARKER(CREATE_DMABUF, "3", SETUP, FUNCTION, VMM, VFIO,
@@ -131,14 +118,6 @@ const struct step_desc steps[NR_STEPS] = {
 	PSP_CALL(PSP_REPORT, "19", BIND, ROUND, "TIO_TDI_REPORT", TSM_BIND),
 	PSP_CALL(PSP_STATUS_BOUND, "19", BIND, ROUND, "TIO_TDI_STATUS",
 		 PSP_BIND),
-	TDX_CALL(TDX_CREATE, "19", BIND, ROUND, "TDH_TDI_CREATE", TSM_BIND),
-	TDX_CALL(TDX_MT_ADD, "19", BIND, ROUND, "TDH_MMIO_MT_ADD", TSM_BIND),
-	TDX_CALL(TDX_MT_SET, "19", BIND, ROUND, "TDH_MMIO_MT_SET", TSM_BIND),
-	EVENT_OF(TDX_MODULE, TDX_DMA_ON, "17", BIND, ROUND, HOST_TSM, IOMMUFD,
-		 "tsm_trusted_dma", "on", "1", "trusted DMA, pending",
-		 TSM_BIND),
-	TDX_CALL(TDX_LOCK, "19", BIND, ROUND, "TDH_TDI_LOCK", TSM_BIND),
-	TDX_CALL(TDX_STATE, "19", BIND, ROUND, "TDH_TDI_STATE", TDX_LOCK),
 	MARKER(GUEST_ATTEST, "20", ATTEST, ROUND, GUEST, GUEST_TSM, "attest",
 	       "attest"),
 	MARKER(GHCI_INFO, "21,22", ATTEST, ROUND, GUEST_TSM, VMM,
@@ -167,9 +146,6 @@ const struct step_desc steps[NR_STEPS] = {
 		 "tsm_guest_req", "op", "GUEST_MSG", "{op}", TSM_BIND),
 	PSP_CALL(PSP_TDI_INFO, "24", ATTEST, ROUND, "TIO_GUEST_REQUEST",
 		 TSM_BIND),
-	TDCALL(TDX_ASK_REPORT, "21,22", ATTEST, "tdcall-report",
-	       "TDCALL: report"),
-	TDX_CALL(TDX_REPORT, "24", ATTEST, ROUND, "TDH_TDI_REPORT", TSM_BIND),
 	MARKER(GHCI_STATE, "", SAME, OPTIONAL, GUEST_TSM, VMM,
 	       "ghci-get-state", "get TDI state"),
 	MARKER(VMM_STATE, "", SAME, OPTIONAL, VMM, IOMMUFD, "tsm-req-state",
@@ -207,12 +183,6 @@ const struct step_desc steps[NR_STEPS] = {
 		 HOST_TSM, "tsm_guest_req", "op", "GUEST_MSG", "{op}", VMM_DMA),
 	EVENT_OF(SOFT_TSM, DMA_ON, "17", ACCEPT, ROUND, HOST_TSM, IOMMUFD,
 		 "tsm_trusted_dma", "on", "1", "trusted DMA on", TSM_BIND),
-	TDCALL(TDX_ACCEPT_MMIO, "26,27", ACCEPT, "tdcall-accept-mmio",
-	       "TDCALL: accept MMIO"),
-	TDCALL(TDX_ACCEPT_DMA, "26,27", ACCEPT, "tdcall-accept-dma",
-	       "TDCALL: accept DMA"),
-	TDCALL(TDX_ALLOW_START, "31,32", ACCEPT, "tdcall-start",
-	       "TDCALL: may start"),
 	MARKER(GHCI_START, "31,32", ACCEPT, ROUND, GUEST_TSM, VMM,
 	       "ghci-start", "GHCI start TDI"),
 	MARKER(VMM_START, "33", ACCEPT, ROUND, VMM, IOMMUFD, "tsm-req-start",
@@ -224,9 +194,6 @@ const struct step_desc steps[NR_STEPS] = {
 	PSP_CALL(PSP_START, "34", ACCEPT, ROUND, "TIO_TDI_BIND_RUN", TSM_BIND),
 	PSP_CALL(PSP_STATUS_RUN, "34", ACCEPT, ROUND, "TIO_TDI_STATUS",
 		 PSP_START),
-	TDX_CALL(TDX_START, "34", ACCEPT, ROUND, "TDH_TDI_START", TSM_BIND),
-	TDX_CALL(TDX_STATE_RUN, "34", ACCEPT, ROUND, "TDH_TDI_STATE",
-		 TDX_START),
 	MARKER(WORKLOAD, "35", RUN, ROUND, GUEST, DEVICE, "workload",
 	       "workload: private MMIO, DMA, interrupt"),
 	MARKER(GUEST_UNBIND, "36", UNBIND, ROUND, GUEST, GUEST_TSM,
@@ -243,7 +210,6 @@ const struct step_desc steps[NR_STEPS] = {
 		 TSM_UNBIND),
 	PSP_CALL(PSP_STATUS_UNBOUND, "41", UNBIND, ROUND, "TIO_TDI_STATUS",
 		 PSP_UNBIND),
-	TDX_CALL(TDX_STOP, "41", UNBIND, ROUND, "TDH_TDI_STOP", TSM_UNBIND),
 	EVENT(REVOKE, "42", UNBIND, ROUND, HOST_TSM, IOMMUFD,
 	      "tsm_revoke_mmio", NULL, NULL, "revoke MMIO", TSM_UNBIND),
 	EVENT(REVOKE_VFIO, "43", UNBIND, ROUND, IOMMUFD, VFIO,
@@ -265,9 +231,6 @@ const struct step_desc steps[NR_STEPS] = {
 		 TSM_UNBIND),
 	PSP_CALL(RMP_SHARED, "44", UNBIND, ROUND, "RMPUPDATE_SHARED",
 		 TSM_UNBIND),
-	TDX_CALL(TDX_MT_REMOVE, "47", UNBIND, ROUND, "TDH_MMIO_MT_REMOVE",
-		 TSM_UNBIND),
-	TDX_CALL(TDX_REMOVE, "47", UNBIND, ROUND, "TDH_TDI_REMOVE", TSM_UNBIND),
 	EVENT(OPEN_DEVICE, "48", UNBIND, ROUND, IOMMUFD, VFIO,
 	      "vfio_pci_tsm_reasons", "new", "0", "open to the host",
 	      TSM_UNBIND),
@@ -358,13 +321,6 @@ const struct step_desc steps[NR_STEPS] = {
 		 "{name}", NOTHING),
 	RMM_CALL(RMM_UNDELEGATE_PDEV, "", UNBIND, ONCE,
 		 "RMI_GRANULE_RANGE_UNDELEGATE", "{name}", RMM_PDEV_DESTROY),
-	TDX_CALL(TDX_STREAM_BLOCK, "", UNBIND, ONCE, "TDH_IDE_STREAM_BLOCK",
-		 NOTHING),
-	TDX_CALL(TDX_STREAM_DELETE, "", UNBIND, ONCE, "TDH_IDE_STREAM_DELETE",
-		 NOTHING),
-	TDX_CALL(TDX_SPDM_DISCONNECT, "", UNBIND, ONCE, "TDH_SPDM_DISCONNECT",
-		 NOTHING),
-	TDX_CALL(TDX_SPDM_DELETE, "", UNBIND, ONCE, "TDH_SPDM_DELETE", NOTHING),
 #undef MARKER_OF
 #undef MARKER
 #undef EVENT_OF
@@ -373,8 +329,6 @@ const struct step_desc steps[NR_STEPS] = {
 #undef PSP_CALL
 #undef RMM_CALL
 #undef RMM_KVM
-#undef TDX_CALL
-#undef TDCALL
 };
 
 const char * const teardowns[NR_TEARDOWNS] = {
@@ -383,7 +337,6 @@ const char * const teardowns[NR_TEARDOWNS] = {
 	[REVOKE_FIRST] = "revoke-first",
 	[SEV_TIO] = "sev-tio",
 	[CCA] = "cca",
-	[TDX] = "tdx",
 };
 
 const struct order orders[] = {
@@ -452,20 +405,6 @@ const struct order orders[] = {
 	CHAIN(CCA, SHARED_AGAIN, RMM_STREAM_DISCONNECT, RMM_COMM_DISCONNECT,
 	      RMM_DISCONNECTED, RMM_PDEV_STOP, RMM_PDEV_DESTROY,
 	      RMM_UNDELEGATE_PDEV),
-	CHAIN(TDX, CONNECT, TDX_SPDM_CREATE, TDX_SPDM_CONNECT,
-	      TDX_STREAM_CREATE, TDX_STREAM_KM, VMM_BIND),
-	CHAIN(TDX, CLOSE_DMABUF, TDX_CREATE, TDX_MT_ADD, TDX_MT_SET, TDX_DMA_ON,
-	      TDX_LOCK, TDX_STATE, GUEST_ATTEST),
-	CHAIN(TDX, GUEST_ATTEST, TDX_ASK_REPORT, TDX_REPORT, GUEST_ACCEPT),
-	/* Only what is there, and pending, can be accepted */
-	CHAIN(TDX, TSM_VALIDATE, CONVERT_PRIVATE, MAP_PRIVATE, TDX_ACCEPT_MMIO,
-	      TDX_ACCEPT_DMA, TDX_ALLOW_START, GHCI_START),
-	CHAIN(TDX, TSM_START, TDX_START, TDX_STATE_RUN, WORKLOAD),
-	CHAIN(TDX, TSM_UNBIND, TDX_STOP, REVOKE, ZAP_PRIVATE, DMA_OFF,
-	      TDX_MT_REMOVE, TDX_REMOVE, OPEN_DEVICE, SHARED_AGAIN),
-	CHAIN(TDX, TDX_REMOVE, CONVERT_SHARED),
-	CHAIN(TDX, SHARED_AGAIN, TDX_STREAM_BLOCK, TDX_STREAM_DELETE,
-	      TDX_SPDM_DISCONNECT, TDX_SPDM_DELETE),
 #undef CHAIN
 };
 
@@ -473,14 +412,11 @@ bool has_step(enum step step)
 {
 	switch (steps[step].tsm) {
 	case SOFT_TSM:
-		return opts.teardown != SEV_TIO && opts.teardown != CCA &&
-		       opts.teardown != TDX;
+		return opts.teardown != SEV_TIO && opts.teardown != CCA;
 	case PSP:
 		return opts.teardown == SEV_TIO;
 	case RMM:
 		return opts.teardown == CCA;
-	case TDX_MODULE:
-		return opts.teardown == TDX;
 	default:
 		return true;
 	}

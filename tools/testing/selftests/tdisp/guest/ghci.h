@@ -95,14 +95,6 @@ enum ghci_nr {
 	GHCI_TDI_STATE,
 	/* buf: a page with a message for the firmware, its response on return */
 	GHCI_GUEST_MSG,
-	/*
-	 * As a TDX guest binds: GHCI_BIND_START begins it, GHCI_BIND_POLL is
-	 * GHCI_WAIT until it is done, and has its result then
-	 */
-	GHCI_BIND_START,
-	GHCI_BIND_POLL,
-	/* arg: TDXM_GUEST_*, in place of a TDCALL, which never reaches a VMM */
-	GHCI_TDCALL,
 };
 
 enum ghci_status {
@@ -114,7 +106,6 @@ enum ghci_status {
 	GHCI_BAD_VALUE,		/* in an argument, or in a reserved field */
 	GHCI_BAD_RANGE,		/* no MMIO of the function */
 	GHCI_REFUSED,		/* by kernel, TSM or device, see @err */
-	GHCI_WAIT,		/* ask again */
 };
 
 /* Steps that the guest announces, see lib/steps.h for the names */
@@ -136,7 +127,7 @@ enum guest_step {
  * @fn: which function, 0 or 1
  * @arg: depends on @nr
  * @verdict: enum guest_verdict
- * @flags: GUEST_SNP, GUEST_REALM, GUEST_TDX
+ * @flags: GUEST_SNP, GUEST_REALM
  * @call: the last call about a function, or one to make
  * @val: whatever @nr or @verdict give besides
  */
@@ -160,10 +151,6 @@ struct guest_job {
  * ask the RMM itself for DMA, whom it does not reach here, so memory is shared, too
  */
 #define GUEST_REALM		2
-/* It is a TDX guest: it polls for a bind, and asks the TDX module */
-#define GUEST_TDX		4
-/* How often it does, 10 ms apart, unless arg[0] of the job says something else */
-#define GUEST_BIND_POLLS	1000
 
 enum guest_job_nr {
 	/* Find the function, size its BARs, turn it on, set up its MSI-X */
@@ -208,7 +195,6 @@ enum guest_verdict {
 	GUEST_NOT_ATTESTED,	/* there is no report to accept ranges of */
 	GUEST_BAD_MSG,		/* the response of the firmware is none */
 	GUEST_REFUSED,		/* by the firmware. val: its status */
-	GUEST_TIMEOUT,		/* the VMM has not answered in time */
 	NR_GUEST_VERDICTS
 };
 

@@ -109,14 +109,6 @@ u32 tsm_unbind(struct guest_fn *fn);
 u32 snp_tdi_info(struct guest_fn *fn);
 u32 snp_validate(struct guest_fn *fn, u64 gpa, u32 pages, u16 range);
 
-/* tdx.c */
-u32 tdx_bind(struct guest_fn *fn);
-u32 tdx_start(struct guest_fn *fn);
-u32 tdx_ask_report(struct guest_fn *fn);
-/* What is mapped of MMIO, and DMA; each range was touched by @touch */
-void tdx_touch(u64 gpa);
-u32 tdx_accept(struct guest_fn *fn);
-
 /* main.c */
 extern struct guest_job *const job;
 /* Calls the VMM; returns the status */

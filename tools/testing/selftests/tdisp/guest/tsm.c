@@ -30,17 +30,12 @@ static u32 simple_call(const struct guest_fn *fn, u32 nr)
 u32 tsm_bind(struct guest_fn *fn)
 {
 	fn->report_len = 0;
-	return job->flags & GUEST_TDX ? tdx_bind(fn) :
-					simple_call(fn, GHCI_BIND);
+	return simple_call(fn, GHCI_BIND);
 }
 
 u32 tsm_start(struct guest_fn *fn)
 {
-	u32 verdict = GUEST_OK;
-
-	if (job->flags & GUEST_TDX)
-		verdict = tdx_start(fn);
-	return verdict == GUEST_OK ? simple_call(fn, GHCI_START) : verdict;
+	return simple_call(fn, GHCI_START);
 }
 
 u32 tsm_unbind(struct guest_fn *fn)
@@ -193,37 +188,6 @@ static u32 attest_measurements(struct guest_fn *fn)
 						       GUEST_BAD_MEAS;
 }
 
-/* Device information of TDX: length of the chain, chain, measurements */
-static u32 attest_tdx(struct guest_fn *fn)
-{
-	const u32 head = sizeof(u32);
-	u32 len, cert;
-
-	if (!read_object(fn, IOMMU_TSM_OBJECT_MEAS, object, sizeof(object),
-			 &len))
-		return GUEST_CALL_FAILED;
-	if (len < head)
-		return GUEST_BAD_CERT;
-	cert = get_le16(object) | get_le16(object + 2) << 16;
-	if (cert > len - head || !verify_cert(object + head, cert))
-		return GUEST_BAD_CERT;
-	if (!verify_meas(object + head + cert, len - head - cert))
-		return GUEST_BAD_MEAS;
-	return tdx_ask_report(fn);
-}
-
-/* Certificates, then measurements that are fresh */
-static u32 attest_device(struct guest_fn *fn)
-{
-	u32 len;
-
-	if (!read_object(fn, IOMMU_TSM_OBJECT_CERT, object, sizeof(object),
-			 &len))
-		return GUEST_CALL_FAILED;
-	return verify_cert(object, len) ? attest_measurements(fn) :
-					  GUEST_BAD_CERT;
-}
-
 static u64 range_size(const struct report_range *range)
 {
 	return (u64)range->pages * PAGE;
@@ -323,7 +287,12 @@ u32 tsm_attest(struct guest_fn *fn)
 	u32 len, verdict;
 
 	fn->report_len = 0;
-	verdict = job->flags & GUEST_TDX ? attest_tdx(fn) : attest_device(fn);
+	if (!read_object(fn, IOMMU_TSM_OBJECT_CERT, object, sizeof(object),
+			 &len))
+		return GUEST_CALL_FAILED;
+	if (!verify_cert(object, len))
+		return GUEST_BAD_CERT;
+	verdict = attest_measurements(fn);
 	if (verdict == GUEST_OK && (job->flags & GUEST_SNP))
 		verdict = snp_tdi_info(fn);
 	if (verdict != GUEST_OK)
@@ -348,8 +317,6 @@ static u32 accept_range(struct guest_fn *fn, u32 i)
 
 	if (ghci_fn(fn, &call) != GHCI_OK)
 		return GUEST_CALL_FAILED;
-	if (job->flags & GUEST_TDX)
-		tdx_touch(gpa);
 	return job->flags & GUEST_SNP ?
 	       snp_validate(fn, gpa, range->pages, range->id) : GUEST_OK;
 }
@@ -366,8 +333,6 @@ u32 tsm_accept(struct guest_fn *fn)
 		if (verdict != GUEST_OK)
 			return verdict;
 	}
-	if (job->flags & GUEST_TDX)
-		return tdx_accept(fn);
 	return job->flags & (GUEST_SNP | GUEST_REALM) ?
 	       GUEST_OK : simple_call(fn, GHCI_ENABLE_DMA);
 }

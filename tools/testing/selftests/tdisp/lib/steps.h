@@ -30,8 +30,6 @@
  *	guest-tsm > vmm		ghci-bind ghci-get-info ghci-regen ghci-accept
  *				ghci-enable-dma ghci-start ghci-get-state
  *				ghci-unbind
- *	guest-tsm > firmware	tdcall-report tdcall-accept-mmio tdcall-accept-dma
- *				tdcall-start
  *
  * What the guest does is written by the VMM when the guest tells it.
  */

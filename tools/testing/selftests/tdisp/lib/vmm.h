@@ -12,7 +12,6 @@
 #ifndef SELFTESTS_TDISP_LIB_VMM_H
 #define SELFTESTS_TDISP_LIB_VMM_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <linux/types.h>
@@ -64,27 +63,12 @@ struct tvm_msix {
 };
 
 /**
- * struct tvm_bind - A bind that the guest does not wait for in the call
- * @thread: carries it out
- * @started: there is @thread
- * @done: it is through
- * @rc: with this result
- */
-struct tvm_bind {
-	pthread_t thread;
-	bool started;
-	bool done;
-	int rc;
-};
-
-/**
  * struct tvm_fn - A function that the VM has
  * @tdi: the host's side of it
  * @devfn: the guest's side
  * @bar: BARs
  * @sizing: bit per BAR register that reads as its size
  * @msix: MSI-X
- * @bind: by GHCI_BIND_START
  * @nr_private: entries of @private
  * @private: ranges that are private, for the guest accepted them
  */
@@ -94,7 +78,6 @@ struct tvm_fn {
 	struct tvm_bar bar[PCI_STD_NUM_BARS];
 	u32 sizing;
 	struct tvm_msix msix;
-	struct tvm_bind bind;
 	u32 nr_private;
 	struct {
 		u64 gpa;
@@ -171,7 +154,5 @@ int tvm_mmio(struct tvm *tvm, u64 gpa, void *data, u32 len, bool write);
 
 /* vmm_ghci.c: -EAGAIN when the job is done */
 int tvm_ghci(struct tvm *tvm, u64 gpa);
-/* Wait for a bind of the guest's; its result, 0 if there is none */
-int tvm_bind_end(struct tvm_fn *fn);
 
 #endif /* SELFTESTS_TDISP_LIB_VMM_H */

@@ -5,16 +5,13 @@
  * device.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <linux/sizes.h>
 
 #include "tdisp_lib.h"
 #include "psp.h"
 #include "steps.h"
-#include "tdxm.h"
 #include "vmm.h"
 
 /**
@@ -52,76 +49,11 @@ static int do_bind(struct tvm *tvm, struct ghci *ghci)
 	return call_done(tvm, ghci, "tsm-bind", tdi_bind(&ghci->fn->tdi));
 }
 
-static void *bind_thread(void *data)
-{
-	struct tvm_fn *fn = data;
-
-	fn->bind.rc = tdi_bind(&fn->tdi);
-	__atomic_store_n(&fn->bind.done, true, __ATOMIC_RELEASE);
-	return NULL;
-}
-
-int tvm_bind_end(struct tvm_fn *fn)
-{
-	if (!fn->bind.started)
-		return 0;
-	pthread_join(fn->bind.thread, NULL);
-	fn->bind.started = false;
-	return fn->bind.rc;
-}
-
-static int do_bind_start(struct tvm *tvm, struct ghci *ghci)
-{
-	struct tvm_bind *bind = &ghci->fn->bind;
-
-	if (bind->started)
-		return -EBUSY;
-	call_step(tvm, ghci, "vmm", "iommufd", "tsm-bind");
-	bind->done = false;
-	bind->started = !pthread_create(&bind->thread, NULL, bind_thread,
-					ghci->fn);
-	return bind->started ? 0 : -EAGAIN;
-}
-
-/* The guest has no clock, so that is 10 ms, of the VMM's time */
-static int do_bind_poll(struct tvm *tvm, struct ghci *ghci)
-{
-	struct tvm_bind *bind = &ghci->fn->bind;
-
-	if (!bind->started)
-		return -ENOTCONN;
-	if (!__atomic_load_n(&bind->done, __ATOMIC_ACQUIRE)) {
-		usleep(10 * 1000);
-		return -EINPROGRESS;
-	}
-	return call_done(tvm, ghci, "tsm-bind", tvm_bind_end(ghci->fn));
-}
-
-/* Of the guest, to the module: the VMM only hands it to the model */
-static int do_tdcall(struct tvm *tvm, struct ghci *ghci)
-{
-	static const char * const names[] = {
-		[TDXM_GUEST_REPORT] = "tdcall-report",
-		[TDXM_GUEST_START] = "tdcall-start",
-		[TDXM_GUEST_ACCEPT_DMA] = "tdcall-accept-dma",
-		[TDXM_GUEST_ACCEPT_MMIO] = "tdcall-accept-mmio",
-	};
-	u64 op = ghci->call.arg[0];
-
-	if (op >= ARRAY_SIZE(names) || !names[op])
-		return -EINVAL;
-	call_step(tvm, ghci, "guest-tsm", "firmware", names[op]);
-	return call_done(tvm, ghci, names[op],
-			 tdxm_guest(ghci->fn->tdi.fn->rid, op));
-}
-
 /* The ranges are shared from now on, whatever became of the device */
 static int do_unbind(struct tvm *tvm, struct ghci *ghci)
 {
 	int rc, share_rc;
 
-	/* The guest may have given up */
-	tvm_bind_end(ghci->fn);
 	call_step(tvm, ghci, "vmm", "iommufd", "tsm-unbind");
 	rc = call_done(tvm, ghci, "tsm-unbind", tdi_unbind(&ghci->fn->tdi));
 	share_rc = tvm_share_all(tvm, ghci->fn);
@@ -155,16 +87,14 @@ static int do_regen_object(struct tvm *tvm, struct ghci *ghci)
 
 /*
  * First the TSM, which knows the report, then what the guest gets to see. The
- * PSP keeps the report's addresses to itself and the guest, and the TDX module
- * compares them when the guest accepts, so those are for
+ * PSP keeps the report's addresses to itself and the guest, so those are for
  * other TSMs to compare.
  */
 static int do_accept_mmio(struct tvm *tvm, struct ghci *ghci)
 {
-	/* Nor is an address of the report one that their drivers know */
+	/* Nor is an address of the report one that the driver of CCA knows */
 	bool obscured = tdi_tvm_arch == IOMMU_TVM_ARCH_SEV ||
-			tdi_tvm_arch == IOMMU_TVM_ARCH_CCA ||
-			tdi_tvm_arch == IOMMU_TVM_ARCH_TDX;
+			tdi_tvm_arch == IOMMU_TVM_ARCH_CCA;
 	u64 gpa = ghci->call.arg[0], size = ghci->call.arg[1];
 	int rc;
 
@@ -206,7 +136,7 @@ static int do_guest_msg(struct tvm *tvm, struct ghci *ghci)
 			 psp_send_msg(&ghci->fn->tdi, ghci->buf, &len));
 }
 
-/* What a call is made of; without a name it is no step, or not to the VMM */
+/* What a call is made of */
 static const struct {
 	const char *name;
 	int (*run)(struct tvm *tvm, struct ghci *ghci);
@@ -235,9 +165,6 @@ static const struct {
 	[GHCI_GUEST_MSG] = {
 		"ghci-message", do_guest_msg, 0, GHCI_MSG_SIZE
 	},
-	[GHCI_BIND_START] = { "ghci-bind", do_bind_start },
-	[GHCI_BIND_POLL] = { NULL, do_bind_poll },
-	[GHCI_TDCALL] = { NULL, do_tdcall, 1 },
 };
 
 static struct tvm_fn *find_fn(struct tvm *tvm, u32 tdi_id)
@@ -297,14 +224,10 @@ static void do_call(struct tvm *tvm, struct ghci *ghci)
 	if (call->status != GHCI_OK)
 		return;
 
-	if (calls[call->nr].name)
-		call_step(tvm, ghci, "guest-tsm", "vmm", calls[call->nr].name);
+	call_step(tvm, ghci, "guest-tsm", "vmm", calls[call->nr].name);
 	ghci->fn->tdi.tsm_code = 0;
 	call->err = calls[call->nr].run(tvm, ghci);
-	if (call->err == -EINPROGRESS) {
-		call->err = 0;
-		call->status = GHCI_WAIT;
-	} else if (call->err) {
+	if (call->err) {
 		call->status = GHCI_REFUSED;
 		call->tsm_code = ghci->fn->tdi.tsm_code;
 		/* As it was when nobody was asked */

@@ -119,8 +119,6 @@ int tvm_run_job(struct tvm *tvm, u32 nr, u32 fn)
 	job->flags = tdi_tvm_arch == IOMMU_TVM_ARCH_SEV ? GUEST_SNP : 0;
 	if (tdi_tvm_arch == IOMMU_TVM_ARCH_CCA)
 		job->flags = GUEST_REALM;
-	if (tdi_tvm_arch == IOMMU_TVM_ARCH_TDX)
-		job->flags = GUEST_TDX;
 	job->verdict = NR_GUEST_VERDICTS;
 	rc = run_vcpu(tvm);
 	return rc == -EAGAIN ? 0 : rc;
@@ -156,7 +154,6 @@ const char *guest_verdict_name(u32 verdict)
 		[GUEST_NOT_ATTESTED] = "NOT_ATTESTED",
 		[GUEST_BAD_MSG] = "BAD_MSG",
 		[GUEST_REFUSED] = "REFUSED",
-		[GUEST_TIMEOUT] = "TIMEOUT",
 		[NR_GUEST_VERDICTS] = "none",
 	};
 
@@ -174,7 +171,6 @@ const char *ghci_status_name(u32 status)
 		[GHCI_BAD_VALUE] = "BAD_VALUE",
 		[GHCI_BAD_RANGE] = "BAD_RANGE",
 		[GHCI_REFUSED] = "REFUSED",
-		[GHCI_WAIT] = "WAIT",
 	};
 
 	return status < ARRAY_SIZE(names) ? names[status] : "?";

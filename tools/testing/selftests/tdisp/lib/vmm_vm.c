@@ -312,8 +312,6 @@ void tvm_close(struct tvm *tvm)
 {
 	if (!tvm->vmm.iommu)
 		return;
-	for (int i = 0; i < tvm->nr_fns; i++)
-		tvm_bind_end(&tvm->fn[i]);
 	while (tvm->nr_fns)
 		remove_function(tvm, &tvm->fn[--tvm->nr_fns]);
 	if (tvm->run)
