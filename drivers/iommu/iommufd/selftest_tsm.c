@@ -588,8 +588,6 @@ static void mock_driver_revoke_mmio(void *data)
 {
 	struct mock_tsm *mock = data;
 
-	lockdep_assert_held(&mock->lock);
-
 	WARN_ON(!mock->prepared);
 	WRITE_ONCE(mock->revoked, true);
 }
