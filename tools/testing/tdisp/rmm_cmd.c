@@ -963,7 +963,7 @@ void rmm_call(u64 *x)
 	for (int i = strlen(desc->spec); i < RMM_NR_ARGS; i++)
 		if (args[i])
 			fw_violation("%s: argument %d is %#llx", desc->name,
-				      i + 1, args[i]);
+				     i + 1, args[i]);
 
 	status = fw_injected(desc->cmd);
 	if (status) {

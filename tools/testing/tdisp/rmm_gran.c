@@ -90,7 +90,7 @@ static void rmm_gran_check(unsigned long pfn, struct rmm_gran *gran,
 	}
 	if (memcmp(page_address(page), gran->copy, PAGE_SIZE)) {
 		fw_violation("%s: the host wrote to a granule of the RMM",
-			      when);
+			     when);
 		memcpy(gran->copy, page_address(page), PAGE_SIZE);
 	}
 }

@@ -1141,7 +1141,8 @@ TEST_F_TIMEOUT(cca, keys_not_answered, 120)
 	EXPECT_TRUE(fn_quarantined(tdi->fn));
 	EXPECT_EQ(VDEV_GRANULES * SZ_4K, fn_held(tdi->fn));
 	log = fwmodel_log(&rmm_model);
-	EXPECT_EQ(1, fwmodel_log_count(log, "RMI_STREAM_KEY_REFRESH(pdev0, pdev1, handle0) SUCCESS"));
+	EXPECT_EQ(1, fwmodel_log_count(log,
+				       "RMI_STREAM_KEY_REFRESH(pdev0, pdev1, handle0) SUCCESS"));
 	EXPECT_EQ(0, fwmodel_log_count(log, "RMI_STREAM_KEY_PURGE"));
 	EXPECT_EQ(0, fwmodel_log_count(log, "RMI_VDEV_DESTROY"));
 	free(log);
