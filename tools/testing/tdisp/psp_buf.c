@@ -39,7 +39,7 @@ static u32 psp_buf_add(struct psp_buf *buf, u64 pfn, bool firmware)
 	}
 	if (firmware ? !psp_rmp_firmware(pfn) : !psp_rmp_host(pfn)) {
 		fw_violation("page %#llx is not the %s's", pfn,
-			      firmware ? "firmware" : "host");
+			     firmware ? "firmware" : "host");
 		return PSP_INVALID_PAGE_STATE;
 	}
 	if (buf->npages == PSP_MAX_PAGES)
@@ -75,7 +75,7 @@ u32 psp_buf_get(u64 sla, bool firmware, struct psp_buf *buf)
 			return PSP_OK;
 		if (!entry || list[i] & (SLA_RESERVED | SLA_2M | SLA_SCATTER)) {
 			fw_violation("entry %u of a scatter list is %#llx", i,
-				      list[i]);
+				     list[i]);
 			return PSP_INVALID_ADDRESS;
 		}
 		status = psp_buf_add(buf, entry, firmware);

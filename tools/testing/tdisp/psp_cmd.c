@@ -578,13 +578,13 @@ static u32 psp_check_layout(const struct psp_desc *desc, struct psp_job *job)
 {
 	if (sev_tio_cmd_buffer_len(job->cmd) != desc->size) {
 		fw_violation("%s: the driver copies %d bytes, not %u",
-			      desc->name, sev_tio_cmd_buffer_len(job->cmd),
-			      desc->size);
+			     desc->name, sev_tio_cmd_buffer_len(job->cmd),
+			     desc->size);
 		return PSP_INCORRECT_BUFFER_LENGTH;
 	}
 	if (get_unaligned_le32(job->data + CMD_LENGTH) != desc->size) {
 		fw_violation("%s: length %u", desc->name,
-			      get_unaligned_le32(job->data + CMD_LENGTH));
+			     get_unaligned_le32(job->data + CMD_LENGTH));
 		return PSP_INCORRECT_BUFFER_LENGTH;
 	}
 	for (int i = 0; i < ARRAY_SIZE(desc->rsvd); i++) {
@@ -593,7 +593,7 @@ static u32 psp_check_layout(const struct psp_desc *desc, struct psp_job *job)
 				desc->rsvd[i].len))
 			continue;
 		fw_violation("%s: reserved bytes at %#x", desc->name,
-			      desc->rsvd[i].off);
+			     desc->rsvd[i].off);
 		return PSP_INVALID_PARAM;
 	}
 	if (desc->page && (offset_in_page(job_u64(job, desc->page)) ||

@@ -118,7 +118,7 @@ static u32 psp_get_response(struct psp_job *job, u8 type,
 	    get_unaligned_le32(obj + OBJ_ID) != OBJ_RESP ||
 	    obj[OBJ_MAJOR] != 1 || obj[OBJ_DATA_TYPE] != type) {
 		fw_violation("response object: payload %u, length %u, type %u",
-			      payload, length, obj[OBJ_DATA_TYPE]);
+			     payload, length, obj[OBJ_DATA_TYPE]);
 		return PSP_INVALID_PARAM;
 	}
 	/* Rounded up, it may end beyond what the host's buffer has room for */

@@ -76,13 +76,13 @@ static void psp_page_check(u64 pfn, struct psp_page *page, const char *when)
 		return;
 	if (page_count(p) < 2) {
 		fw_violation("%s: page %#llx of the firmware was freed", when,
-			      pfn);
+			     pfn);
 		/* Once is enough, and it must not get to anybody else */
 		get_page(p);
 	}
 	if (memcmp(page_address(p), page->copy, PAGE_SIZE)) {
 		fw_violation("%s: the host wrote to page %#llx of the firmware",
-			      when, pfn);
+			     when, pfn);
 		memcpy(page->copy, page_address(p), PAGE_SIZE);
 	}
 }
@@ -179,7 +179,7 @@ int psp_model_make_private(u64 pfn, u64 gpa, enum pg_level level, u32 asid,
 	rc = psp_rmp_update(pfn, gpa, level, asid, immutable);
 	if (!rc && asid)
 		fw_log("RMP private asid=%u pfn=%#llx gpa=%#llx", asid, pfn,
-			gpa);
+		       gpa);
 	return rc;
 }
 
@@ -211,7 +211,7 @@ int psp_model_make_shared(u64 pfn, enum pg_level level)
 	}
 	if (psp_mmio_bound(pfn, page->asid)) {
 		fw_violation("page %#llx of a TDI that is bound made shared",
-			      pfn);
+			     pfn);
 		return -EFAULT;
 	}
 	fw_log("RMP shared pfn=%#llx", pfn);
@@ -225,7 +225,7 @@ static int psp_reclaim(u64 pfn)
 
 	if (!page || page->asid) {
 		fw_violation("reclaim of page %#llx that is not the firmware's",
-			      pfn);
+			     pfn);
 		return -EIO;
 	}
 	psp_page_check(pfn, page, "reclaim");
