@@ -79,6 +79,8 @@ int iommufd_test_tsm_bind(struct device *dev, struct pci_tsm_client *client,
 
 	tdi = mock_bind(mock, client, kvm, tdi_id);
 	if (IS_ERR(tdi)) {
+		if (mock->held && client != &mock->other)
+			client->ops->revoke_mmio(client);
 		rc = PTR_ERR(tdi);
 		goto out_unlock;
 	}
@@ -587,6 +589,8 @@ static int mock_driver_prepare(void *data)
 static void mock_driver_revoke_mmio(void *data)
 {
 	struct mock_tsm *mock = data;
+
+	lockdep_assert_held(&mock->lock);
 
 	WARN_ON(!mock->prepared);
 	WRITE_ONCE(mock->revoked, true);

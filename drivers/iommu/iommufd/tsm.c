@@ -408,9 +408,7 @@ static int vdevice_bind_locked(struct iommufd_vdevice *vdev)
 	rc = tsm_bind(idev, vdev->virt_id);
 	if (rc) {
 		tsm_set_state(tsm, IOMMUFD_TSM_UNBOUND);
-		/* Neither the host nor the VM, as after an UNBIND */
-		if (tsm_restore(idev) && tsm->prepared)
-			tsm->ops->revoke_mmio(tsm->ops_data);
+		tsm_restore(idev);
 	}
 	return tsm_errno(idev, rc);
 }

@@ -421,7 +421,8 @@ TEST_F_TIMEOUT(kvm, failed_bind, 120)
 
 struct slot_toggle {
 	pthread_t thread;
-	FIXTURE_DATA(kvm) *self;
+	struct vm *vm;
+	int dmabuf;
 	atomic_bool stop;
 	int error;
 };
@@ -429,13 +430,12 @@ struct slot_toggle {
 static void *slot_toggle_main(void *data)
 {
 	struct slot_toggle *t = data;
-	struct vm *vm = &t->self->vmm.vm;
 
 	while (!t->stop && !t->error) {
-		t->error = vm_set_dmabuf(vm, -1, 0, BAR_GPA, 0);
+		t->error = vm_set_dmabuf(t->vm, -1, 0, BAR_GPA, 0);
 		if (!t->error)
-			t->error = vm_set_dmabuf(vm, t->self->dmabuf, 0,
-						 BAR_GPA, BAR_LEN);
+			t->error = vm_set_dmabuf(t->vm, t->dmabuf, 0, BAR_GPA,
+						 BAR_LEN);
 	}
 	return NULL;
 }
@@ -443,7 +443,10 @@ static void *slot_toggle_main(void *data)
 /* What looks MMIO up in a slot may find it in the middle of being deleted */
 TEST_F_TIMEOUT(kvm, lookup_while_deleted, 120)
 {
-	struct slot_toggle t = { .self = self };
+	struct slot_toggle t = {
+		.vm = &self->vmm.vm,
+		.dmabuf = self->dmabuf,
+	};
 	int found = 0, gone = 0;
 
 	test_cmd(tdi_bind(&self->tdi));
