@@ -1003,6 +1003,30 @@ TEST_F_TIMEOUT(cca, stop_refused_for_good, 60)
 	expect_all_back();
 }
 
+/* A function is removed with its VDEV kept, and comes back while connected */
+TEST_F_TIMEOUT(cca, comes_back, 60)
+{
+	struct tdisp_fn *fn = &self->dev->fn[1];
+	struct tdi *tdi = &self->tdi[1];
+
+	test_cmd(tdi_setup(tdi, &self->vmm, fn));
+	test_cmd(tdi_bind(tdi));
+	testctl_set(fn->rid, TDISP_CTL_STOP_ERROR, TDISP_ERR_UNSPECIFIED);
+	test_err(EUCLEAN, tdi_unbind(tdi));
+	close_all(self);
+	testctl_clear_faults(fn->rid);
+
+	test_cmd(sysfs_write("1", "/sys/bus/pci/devices/%s/remove", fn->bdf));
+	test_cmd(pci_rescan());
+	EXPECT_TRUE(fn_quarantined(fn));
+	EXPECT_EQ(VDEV_GRANULES * SZ_4K, fn_held(fn));
+	/* It is the new one that is released */
+	test_cmd(setup_disconnect(self->dev));
+	EXPECT_FALSE(fn_quarantined(fn));
+	EXPECT_EQ(0, fn_held(fn));
+	expect_all_back();
+}
+
 /* There is nothing left of it */
 TEST_F_TIMEOUT(cca, device_gone, 60)
 {

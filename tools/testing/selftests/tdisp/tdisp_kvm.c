@@ -419,6 +419,29 @@ TEST_F_TIMEOUT(kvm, failed_bind, 120)
 	stop_vm(self);
 }
 
+/* After a bind that the TSM cannot undo the VM has the device in no way */
+TEST_F_TIMEOUT(kvm, kept_after_bind, 60)
+{
+	/* Neither the report is one, nor does it stop */
+	testctl_set(self->rid, TDISP_CTL_LENGTH_MSG,
+		    TDISP_GET_INTERFACE_REPORT);
+	testctl_set(self->rid, TDISP_CTL_LENGTH_DELTA, -1);
+	testctl_set(self->rid, TDISP_CTL_STOP_ERROR, TDISP_ERR_INVALID_STATE);
+	test_err(EBADMSG, tdi_bind(&self->tdi));
+	test_err(EUCLEAN, tdi_bind(&self->tdi));
+	expect_faults(self, false);
+	test_cmd(convert(self, true));
+	expect_faults(self, true);
+
+	testctl_clear_faults(self->rid);
+	test_cmd(soft_tsm_release(setup.fn->bdf));
+	/* And the next binding has it, without an unbind between */
+	test_cmd(tdi_bind(&self->tdi));
+	test_cmd(tdi_start(&self->tdi));
+	expect_trusted(self, 0);
+	stop_vm(self);
+}
+
 struct slot_toggle {
 	pthread_t thread;
 	struct vm *vm;

@@ -570,6 +570,35 @@ TEST_F_TIMEOUT(tdx, stop_refused, 60)
 	expect_nothing_left(1);
 }
 
+/* A function is removed with its TDI kept, and comes back while connected */
+TEST_F_TIMEOUT(tdx, comes_back, 60)
+{
+	struct tdisp_fn *fn = &self->dev->fn[1];
+	struct tdi *tdi = &self->tdi[1];
+	struct tdxm_state state;
+
+	test_cmd(tdi_setup(tdi, &self->vmm, fn));
+	test_cmd(tdi_bind(tdi));
+	test_cmd(fwmodel_inject(&tdxm_model, TDXM_TDI_STOP,
+				TDXM_TDI_INVALID_STATE, 0, 3));
+	test_cmd(fwmodel_inject(&tdxm_model, TDXM_STREAM_BLOCK,
+				TDXM_STREAM_INVALID_STATE, 0, 1));
+	test_err(EUCLEAN, tdi_unbind(tdi));
+	close_all(self);
+
+	test_cmd(sysfs_write("1", "/sys/bus/pci/devices/%s/remove", fn->bdf));
+	test_cmd(pci_rescan());
+	EXPECT_TRUE(fn_quarantined(fn));
+	EXPECT_LT(0, fn_held(fn));
+	/* It is the new one that is released */
+	test_cmd(setup_disconnect(self->dev));
+	EXPECT_FALSE(fn_quarantined(fn));
+	EXPECT_EQ(0, fn_held(fn));
+	test_cmd(tdxm_get_state(&state));
+	EXPECT_EQ(0, state.violations);
+	EXPECT_EQ(0, state.tdis);
+}
+
 /* A TD does not go while it has an interface, and it has none when its VM goes */
 TEST_F_TIMEOUT(tdx, td_teardown, 60)
 {
