@@ -67,8 +67,8 @@ struct tsm_vm_handle {
  *	knows the TDI, of CCA the VDEV, and @pa comes from @find_mmio. 0, -EEXIST if
  *	part of it is mapped, or another error.
  * @unmap_mmio: Remove the private mappings of MMIO in a range of guest physical
- *	addresses. To keep a vCPU from mapping it again is the business of who
- *	revokes the MMIO. 0 or an error.
+ *	addresses, of devices whose owner has revoked it. What another device of
+ *	the VM has there stays. 0 or an error.
  * @node: private to the TSM core
  *
  * Context: Called with the DSM lock held. The owner of the binding keeps the VM.

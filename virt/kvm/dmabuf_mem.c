@@ -298,6 +298,23 @@ int kvm_dmabuf_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot,
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_dmabuf_get_pfn);
 
+/* May a vCPU map the MMIO of this slot as private? */
+static bool kvm_dmabuf_is_private(struct kvm_memory_slot *slot)
+{
+	struct kvm_dmabuf *binding = slot->dmabuf;
+	struct vfio_pci_kvm_range range;
+	int r;
+
+	/* The copy of a slot that is being deleted has no binding */
+	if (slot->flags & KVM_MEMSLOT_INVALID)
+		return false;
+	dma_resv_lock(binding->dmabuf->resv, NULL);
+	r = binding->ops->get_range(binding->attach, binding->pgoff, true,
+				    &range);
+	dma_resv_unlock(binding->dmabuf->resv);
+	return !r;
+}
+
 /**
  * kvm_dmabuf_find_private() - Where is the MMIO that a VM sees at an address?
  * @kvm: the VM
@@ -356,10 +373,11 @@ EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_dmabuf_find_private);
  * @gpa: start of a range of guest physical addresses
  * @size: its size, limited to what there is
  *
- * Of slots that a dma-buf backs, nothing else. A vCPU may map it again, unless
- * the dma-buf is closed.
+ * Of slots that a dma-buf backs which is closed to the VM, and nothing else: what
+ * another device of the VM has there stays.
  *
- * Context: Process context. Takes kvm->srcu for read and mmu_lock.
+ * Context: Process context. Takes kvm->srcu for read, the lock of the reservation
+ *	object of each dma-buf, and mmu_lock.
  * Return: 0, or -EINVAL for what is empty or not page aligned.
  */
 int kvm_dmabuf_unmap_private(struct kvm *kvm, gpa_t gpa, u64 size)
@@ -376,7 +394,8 @@ int kvm_dmabuf_unmap_private(struct kvm *kvm, gpa_t gpa, u64 size)
 	for (i = 0; i < kvm_arch_nr_memslot_as_ids(kvm); i++) {
 		kvm_for_each_memslot_in_gfn_range(&iter, __kvm_memslots(kvm, i),
 						  start, end) {
-			if (kvm_slot_has_dmabuf(iter.slot))
+			if (kvm_slot_has_dmabuf(iter.slot) &&
+			    !kvm_dmabuf_is_private(iter.slot))
 				kvm_dmabuf_zap(kvm, iter.slot, start, end,
 					       KVM_FILTER_PRIVATE);
 		}

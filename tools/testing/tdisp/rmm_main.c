@@ -282,7 +282,7 @@ static int rmm_kvm_unmap(struct kvm *kvm, u64 gpa, u64 size)
 {
 	struct rmm_kvm_map *map, *next;
 	struct tsm_vm_handle handle;
-	u64 injected;
+	u64 injected, pa;
 	int rc;
 
 	rc = rmm_vm_get_handle(kvm, &handle);
@@ -297,6 +297,9 @@ static int rmm_kvm_unmap(struct kvm *kvm, u64 gpa, u64 size)
 	list_for_each_entry_safe(map, next, &rmm_kvm_maps, node) {
 		if (map->kvm != kvm || map->gpa < gpa ||
 		    map->gpa + map->size - gpa > size)
+			continue;
+		/* Of another device, which is not revoked */
+		if (!fw_vm_find_mmio(kvm, map->gpa, map->size, &pa))
 			continue;
 		rc = rmm_kvm_unmap_one(handle.cca.rd_paddr, map);
 		if (rc)

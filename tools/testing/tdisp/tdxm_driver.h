@@ -14,6 +14,7 @@ struct tdx_sys_info;
 
 u64 tdxm_seamcall(u64 fn, struct tdx_module_args *args);
 const struct tdx_sys_info *tdxm_sysinfo(void);
+bool tdxm_configured(void);
 int tdxm_iommu_dma(struct device *dev, bool on);
 
 /* module_init() and module_exit() of the driver */

@@ -7,6 +7,8 @@
 
 #include "tdxm_redirect.h"
 #include "../../../arch/x86/virt/vmx/tdx/connect.c"
+#undef dev_fmt
+#include "../../../drivers/virt/coco/tdx-host/tdi_none.c"
 
 #undef MODULE_DESCRIPTION
 #define MODULE_DESCRIPTION(text) MODULE_INFO(description, text)
@@ -164,6 +166,23 @@ static void operands(struct kunit *test)
 			TDX_FUNC_ID_SEGMENT | TDX_FUNC_ID_SEGMENT_VALID);
 }
 
+/* What a kernel has in place of the calls that no public source has numbers for */
+static void no_tdi(struct kunit *test)
+{
+	struct pci_dev *pdev = kunit_kzalloc(test, sizeof(*pdev), GFP_KERNEL);
+	struct pci_tsm_req req = {};
+	struct pci_tdi tdi = {};
+
+	KUNIT_ASSERT_NOT_NULL(test, pdev);
+	pdev->dev.init_name = "tdx-none";
+	test_leaf = 0;
+	KUNIT_EXPECT_PTR_EQ(test, ERR_PTR(-EOPNOTSUPP),
+			    tdx_bind(pdev, NULL, NULL, 0));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, tdx_guest_req(&tdi, &req));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, tdx_unbind(&tdi));
+	KUNIT_EXPECT_EQ(test, 0, test_leaf);
+}
+
 static struct kunit_case tdx_cases[] = {
 	KUNIT_CASE(sys),
 	KUNIT_CASE(iommu),
@@ -171,6 +190,7 @@ static struct kunit_case tdx_cases[] = {
 	KUNIT_CASE(stream),
 	KUNIT_CASE(tdi),
 	KUNIT_CASE(operands),
+	KUNIT_CASE(no_tdi),
 	{}
 };
 

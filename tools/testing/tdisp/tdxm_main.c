@@ -36,12 +36,21 @@ static bool tdxm_no_connect;
 module_param_named(no_connect, tdxm_no_connect, bool, 0444);
 MODULE_PARM_DESC(no_connect, "The module does not report TDX Connect");
 
+static bool tdxm_not_configured;
+module_param_named(not_configured, tdxm_not_configured, bool, 0444);
+MODULE_PARM_DESC(not_configured, "Nobody has turned TDX Connect on at boot");
+
 static struct tdx_sys_info tdxm_info;
 static struct dentry *tdxm_debugfs;
 
 const struct tdx_sys_info *tdxm_sysinfo(void)
 {
 	return &tdxm_info;
+}
+
+bool tdxm_configured(void)
+{
+	return !tdxm_not_configured;
 }
 
 static struct tdxm_td *tdxm_find_td_of(struct kvm *kvm)

@@ -34,6 +34,7 @@ static inline bool tdxm_match_cpu(const struct x86_cpu_id *ids)
 #define tdx_global_keyed_paddr(pa)	((pa) | TDXM_KEYID)
 #define iommu_tsm_dma			tdxm_iommu_dma
 #define tdx_get_sysinfo			tdxm_sysinfo
+#define tdx_connect_configured		tdxm_configured
 #define x86_match_cpu			tdxm_match_cpu
 
 /* The calls are this module's own, and it is no driver of a processor */

@@ -99,6 +99,7 @@ struct tdx_ide_stream {
 	u64 addr[3];
 };
 
+bool tdx_connect_configured(void);
 u64 tdh_connect_sys_rd(u64 field, u64 *val);
 u64 tdh_connect_page_wbinvd(u64 pa);
 u64 tdh_ext_init(void);

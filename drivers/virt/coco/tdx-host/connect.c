@@ -26,6 +26,8 @@
 #include "connect.h"
 
 #define TDX_EXT_TRIES		1000000
+/* Of memory, that the extension may have at most */
+#define TDX_EXT_POOL_SHARE	16
 #define TDX_LIST_MAX		(PAGE_SIZE / sizeof(__le64))
 
 /* Set before the first device can be probed */
@@ -176,6 +178,10 @@ static int tdx_ext_setup(void)
 	if (rc || !required)
 		return rc;
 	rc = tdx_read(TDX_MD_EXT_POOL_PAGES, &nr);
+	if (!rc && nr > totalram_pages() / TDX_EXT_POOL_SHARE) {
+		pr_err("the TDX module wants %llu pages\n", nr);
+		return -EINVAL;
+	}
 	for (; !rc && nr; nr -= min(nr, TDX_LIST_MAX))
 		rc = tdx_ext_add(min(nr, TDX_LIST_MAX));
 	return rc ?: tdx_ext_call(tdx_ext_init_call, 0);
@@ -215,6 +221,11 @@ static int tdx_connect_probe(struct faux_device *fdev)
 
 	if (!sysinfo || (sysinfo->features.tdx_features0 & needed) != needed)
 		return -ENODEV;
+	/* It would take pages, and never give them back */
+	if (!tdx_connect_configured()) {
+		dev_info(&fdev->dev, "not turned on at boot\n");
+		return -ENODEV;
+	}
 	tdx_print_not_found(&fdev->dev);
 	rc = tdx_ext_setup();
 	rc = rc ?: tdx_read_info(&tdx_info);

@@ -6,6 +6,7 @@
  * and each page has to be with whom it belongs to.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,10 +192,45 @@ TEST_F_TIMEOUT(link, interrupted, 120)
 	}
 }
 
-/* A module without TDX Connect: no TSM, and no device */
+/* A module without TDX Connect, or not told to have it: no TSM, and no device */
 TEST_F(link, not_reported)
 {
 	test_err(ENODEV, fwmodel_load(&tdxm_model, "no_connect=1"));
+	test_err(ENODEV, fwmodel_load(&tdxm_model, "not_configured=1"));
+}
+
+/* What a machine with the hardware has to confirm first: each is in the log */
+TEST_F_TIMEOUT(link, not_found, 60)
+{
+	static const char * const names[] = {
+		"TDH_TDI_CREATE", "TDH_TDI_LOCK", "TDH_TDI_START",
+		"TDH_TDI_STOP", "TDH_TDI_REMOVE", "TDH_TDI_STATE",
+		"TDH_TDI_REPORT", "TDH_MMIO_MT_ADD", "TDH_MMIO_MT_SET",
+		"TDH_MMIO_MT_REMOVE",
+	};
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char line[1024], want[128];
+	u32 found = 0, total = 0;
+	ssize_t n;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, lseek(fd, 0, SEEK_END));
+	test_cmd(tdx_ready(self->dev, ""));
+	while ((n = read(fd, line, sizeof(line) - 1)) > 0) {
+		line[n] = 0;
+		if (!strstr(line, " is a placeholder"))
+			continue;
+		total++;
+		for (int i = 0; i < ARRAY_SIZE(names); i++) {
+			snprintf(want, sizeof(want), "number of %s not found",
+				 names[i]);
+			if (strstr(line, want))
+				found |= 1u << i;
+		}
+	}
+	close(fd);
+	EXPECT_EQ(ARRAY_SIZE(names), total);
+	EXPECT_EQ((1u << ARRAY_SIZE(names)) - 1, found);
 }
 
 /* The module is unloaded with the device connected */
@@ -670,6 +706,44 @@ TEST_F_TIMEOUT(tdx, two_tdis, 60)
 	expect_state(self->dev->fn[1].rid, TDISP_STATE_RUN);
 	test_cmd(tdi_unbind(&self->tdi[1]));
 	expect_state(self->dev->fn[1].rid, TDISP_STATE_UNLOCKED);
+	close_all(self);
+	test_cmd(setup_disconnect(self->dev));
+	expect_nothing_left(1);
+}
+
+/* MMIO of another interface of the TD stays where it is */
+TEST_F_TIMEOUT(tdx, other_mmio, 60)
+{
+	struct tdi *other = &self->tdi[1];
+	struct tdxm_state before, after;
+	struct vcpu vcpu;
+	int dmabuf;
+	u32 val;
+
+	if (self->dev->nr_fns == 1)
+		SKIP(close_all(self); return, "a device with one function");
+	test_cmd(tdi_setup(other, &self->vmm, &self->dev->fn[1]));
+	test_cmd(vcpu_create(&vcpu, &self->vmm.vm));
+	dmabuf = tdi_export_bar(other, TDISP_BAR_MEM, 0, BAR_LEN);
+	ASSERT_LE(0, dmabuf);
+	test_cmd(vm_set_dmabuf(&self->vmm.vm, dmabuf, 0, BAR_GPA, BAR_LEN));
+	test_cmd(vm_set_private(&self->vmm.vm, BAR_GPA, BAR_LEN, true));
+	for (int i = 0; i < 2; i++)
+		test_cmd(tdi_bind(&self->tdi[i]));
+	test_cmd(tdi_validate_mmio(other, BAR_GPA, BAR_GPA + BAR_LEN, 0));
+	test_cmd(vcpu_read(&vcpu, 8, &val));
+	test_cmd(tdxm_get_state(&before));
+	EXPECT_LT(0, before.mmio);
+
+	test_cmd(tdi_unbind(&self->tdi[0]));
+	test_cmd(tdxm_get_state(&after));
+	EXPECT_EQ(before.mmio, after.mmio);
+	expect_clean();
+	test_cmd(tdi_unbind(other));
+	expect_clean();
+
+	close_fd(&dmabuf);
+	vcpu_destroy(&vcpu);
 	close_all(self);
 	test_cmd(setup_disconnect(self->dev));
 	expect_nothing_left(1);

@@ -200,7 +200,7 @@ TEST_F(trace, connect)
 		     self->bdf, self->tsm);
 	expect_event(self, "kvm_dmabuf_bind",
 		     "vm_pid=%d as_id=0 slot=%d gfn=%#x npages=%#x ino=%lu pgoff=0x0\n",
-		     getpid(), VCPU_DATA_SLOT, BAR_GPA / SZ_4K, PAGES,
+		     getpid(), VM_DMABUF_SLOT, BAR_GPA / SZ_4K, PAGES,
 		     self->ino);
 	EXPECT_EQ(1, trace_count(&self->trace, "tsm_connect"));
 	EXPECT_EQ(1, trace_count(&self->trace, "kvm_dmabuf_bind"));
@@ -318,30 +318,30 @@ TEST_F(trace, slot)
 
 	expect_event(self, "kvm_dmabuf_map",
 		     "vm_pid=%d as_id=0 slot=%d gfn=%#x pfn=%#llx order=0 private=0\n",
-		     getpid(), VCPU_DATA_SLOT, BAR_GPA / SZ_4K + 1,
+		     getpid(), VM_DMABUF_SLOT, BAR_GPA / SZ_4K + 1,
 		     pfn + 1);
 	expect_event(self, "kvm_dmabuf_zap",
 		     "vm_pid=%d as_id=0 slot=%d start=%#x end=%#x filter=SHARED\n",
-		     getpid(), VCPU_DATA_SLOT, BAR_GPA / SZ_4K,
+		     getpid(), VM_DMABUF_SLOT, BAR_GPA / SZ_4K,
 		     BAR_GPA / SZ_4K + PAGES);
 	expect_event(self, "kvm_dmabuf_map",
 		     "vm_pid=%d as_id=0 slot=%d gfn=%#x pfn=%#llx order=0 private=1\n",
-		     getpid(), VCPU_DATA_SLOT, BAR_GPA / SZ_4K + 2,
+		     getpid(), VM_DMABUF_SLOT, BAR_GPA / SZ_4K + 2,
 		     pfn + 2);
 	expect_event(self, "tsm_revoke_mmio", "device=%s tdi_id=%#x\n",
 		     self->bdf, TDI_VIRT_ID);
 	expect_event(self, "kvm_dmabuf_zap",
 		     "vm_pid=%d as_id=0 slot=%d start=%#x end=%#x filter=SHARED|PRIVATE\n",
-		     getpid(), VCPU_DATA_SLOT, BAR_GPA / SZ_4K,
+		     getpid(), VM_DMABUF_SLOT, BAR_GPA / SZ_4K,
 		     BAR_GPA / SZ_4K + PAGES);
 	/* What the TSM asks of the VM, once VFIO has closed the device */
 	expect_event(self, "kvm_dmabuf_zap",
 		     "vm_pid=%d as_id=0 slot=%d start=%#x end=%#x filter=PRIVATE\n",
-		     getpid(), VCPU_DATA_SLOT, BAR_GPA / SZ_4K,
+		     getpid(), VM_DMABUF_SLOT, BAR_GPA / SZ_4K,
 		     BAR_GPA / SZ_4K + PAGES);
 	expect_event(self, "kvm_dmabuf_unbind",
 		     "vm_pid=%d as_id=0 slot=%d gfn=%#x npages=%#x ino=%lu pgoff=0x0\n",
-		     getpid(), VCPU_DATA_SLOT, BAR_GPA / SZ_4K, PAGES,
+		     getpid(), VM_DMABUF_SLOT, BAR_GPA / SZ_4K, PAGES,
 		     self->ino);
 	EXPECT_EQ(2, trace_count(&self->trace, "kvm_dmabuf_map"));
 }

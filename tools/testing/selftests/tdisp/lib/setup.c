@@ -168,7 +168,7 @@ const char *setup_init(int *argc, char **argv)
 	if (access("/dev/iommu", R_OK | W_OK))
 		return "cannot open /dev/iommu";
 	if (vm_create(&vm))
-		return "KVM has no VM of type KVM_X86_SW_PROTECTED_VM";
+		return "KVM has no VM for it, of type KVM_X86_SW_PROTECTED_VM on x86";
 	vm_close(&vm);
 	if (!sysfs_exists("/sys/bus/pci/drivers/" VFIO_PCI) &&
 	    system("modprobe -q " VFIO_PCI))

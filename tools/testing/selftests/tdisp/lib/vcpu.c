@@ -30,11 +30,6 @@ static const u8 code_write[] = {
 	0xe6, 0x10,		/* out	%al, $0x10 */
 };
 
-static int set_region(struct vm *vm, struct kvm_userspace_memory_region2 *mem)
-{
-	return ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION2, mem) ? -errno : 0;
-}
-
 static int set_segments(struct vcpu *vcpu)
 {
 	struct kvm_sregs sregs;
@@ -70,7 +65,7 @@ int vcpu_create(struct vcpu *vcpu, struct vm *vm)
 	       sizeof(code_write));
 
 	mem.userspace_addr = (uintptr_t)vcpu->code;
-	rc = set_region(vm, &mem);
+	rc = vm_set_region(vm, &mem);
 	if (rc)
 		goto err_rc;
 
@@ -145,29 +140,4 @@ int vcpu_read(struct vcpu *vcpu, u16 off, u32 *val)
 int vcpu_write(struct vcpu *vcpu, u16 off, u32 val)
 {
 	return run_at(vcpu, CODE_WRITE, off, &val);
-}
-
-int vm_set_dmabuf(struct vm *vm, int dmabuf, u64 off, u64 gpa, u64 len)
-{
-	struct kvm_userspace_memory_region2 mem = {
-		.slot = VCPU_DATA_SLOT,
-		.flags = KVM_MEM_DMABUF,
-		.guest_phys_addr = gpa,
-		.memory_size = len,
-		.dmabuf_offset = off,
-		.dmabuf_fd = dmabuf,
-	};
-
-	return set_region(vm, &mem);
-}
-
-int vm_set_private(struct vm *vm, u64 gpa, u64 len, bool private)
-{
-	struct kvm_memory_attributes attr = {
-		.address = gpa,
-		.size = len,
-		.attributes = private ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0,
-	};
-
-	return ioctl(vm->vm_fd, KVM_SET_MEMORY_ATTRIBUTES, &attr) ? -errno : 0;
 }

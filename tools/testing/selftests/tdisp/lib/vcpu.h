@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A vCPU in real mode that reads and writes words of a window, which a memslot
- * backs, and the memslots that takes.
+ * A vCPU of x86 in real mode that reads and writes words of a window, which a
+ * memslot backs, see vm_set_dmabuf().
  */
 #ifndef SELFTESTS_TDISP_LIB_VCPU_H
 #define SELFTESTS_TDISP_LIB_VCPU_H
@@ -16,7 +16,6 @@ struct kvm_run;
 /* A segment of real mode */
 #define VCPU_DATA_GPA	0x20000
 #define VCPU_DATA_LEN	0x10000
-#define VCPU_DATA_SLOT	1
 
 /**
  * struct vcpu - A vCPU, the only one of its VM
@@ -41,9 +40,5 @@ void vcpu_destroy(struct vcpu *vcpu);
  */
 int vcpu_read(struct vcpu *vcpu, u16 off, u32 *val);
 int vcpu_write(struct vcpu *vcpu, u16 off, u32 val);
-
-/* The slot of the window; no length to delete it */
-int vm_set_dmabuf(struct vm *vm, int dmabuf, u64 off, u64 gpa, u64 len);
-int vm_set_private(struct vm *vm, u64 gpa, u64 len, bool private);
 
 #endif /* SELFTESTS_TDISP_LIB_VCPU_H */

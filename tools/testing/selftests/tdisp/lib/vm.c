@@ -10,10 +10,16 @@
 
 #include "tdisp_lib.h"
 
+#ifdef KVM_X86_SW_PROTECTED_VM
+#define VM_TYPE		KVM_X86_SW_PROTECTED_VM
+#else
+#define VM_TYPE		0
+#endif
+
 int vm_create_type(struct vm *vm, unsigned long type)
 {
 	struct kvm_create_device dev = { .type = KVM_DEV_TYPE_VFIO };
-	int types, rc;
+	int types = 1, rc;
 
 	vm->vm_fd = -1;
 	vm->vfio_fd = -1;
@@ -21,7 +27,10 @@ int vm_create_type(struct vm *vm, unsigned long type)
 	if (vm->kvm_fd < 0)
 		return -errno;
 
-	types = ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_VM_TYPES);
+	/* Type 0 is always there, and not all architectures tell of types */
+	if (type)
+		types = ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION,
+			      KVM_CAP_VM_TYPES);
 	if (types < 0 || !(types & (1 << type))) {
 		rc = -EOPNOTSUPP;
 		goto err_close;
@@ -41,7 +50,7 @@ err_close:
 
 int vm_create(struct vm *vm)
 {
-	return vm_create_type(vm, KVM_X86_SW_PROTECTED_VM);
+	return vm_create_type(vm, VM_TYPE);
 }
 
 void vm_close(struct vm *vm)
@@ -70,4 +79,39 @@ int vm_add_vfio(struct vm *vm, int device_fd)
 int vm_del_vfio(struct vm *vm, int device_fd)
 {
 	return vm_vfio_attr(vm, KVM_DEV_VFIO_FILE_DEL, device_fd);
+}
+
+bool vm_has_dmabuf(struct vm *vm)
+{
+	return ioctl(vm->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_MEMORY_DMABUF) > 0;
+}
+
+int vm_set_region(struct vm *vm, struct kvm_userspace_memory_region2 *mem)
+{
+	return ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION2, mem) ? -errno : 0;
+}
+
+int vm_set_dmabuf(struct vm *vm, int dmabuf, u64 off, u64 gpa, u64 len)
+{
+	struct kvm_userspace_memory_region2 mem = {
+		.slot = VM_DMABUF_SLOT,
+		.flags = KVM_MEM_DMABUF,
+		.guest_phys_addr = gpa,
+		.memory_size = len,
+		.dmabuf_offset = off,
+		.dmabuf_fd = dmabuf,
+	};
+
+	return vm_set_region(vm, &mem);
+}
+
+int vm_set_private(struct vm *vm, u64 gpa, u64 len, bool private)
+{
+	struct kvm_memory_attributes attr = {
+		.address = gpa,
+		.size = len,
+		.attributes = private ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0,
+	};
+
+	return ioctl(vm->vm_fd, KVM_SET_MEMORY_ATTRIBUTES, &attr) ? -errno : 0;
 }

@@ -3,10 +3,18 @@
 #ifndef SELFTESTS_TDISP_LIB_VM_H
 #define SELFTESTS_TDISP_LIB_VM_H
 
+#include <stdbool.h>
+#include <linux/types.h>
+
+struct kvm_userspace_memory_region2;
+
+#define VM_DMABUF_SLOT	1
+
 /**
  * struct vm - A VM
  * @kvm_fd: /dev/kvm
- * @vm_fd: the VM, of type KVM_X86_SW_PROTECTED_VM
+ * @vm_fd: the VM, of type KVM_X86_SW_PROTECTED_VM where there is that, or else an
+ *	ordinary one, which plain_vm.ko takes for it
  * @vfio_fd: its kvm-vfio device
  */
 struct vm {
@@ -23,5 +31,12 @@ void vm_close(struct vm *vm);
 /* Associate a VFIO device with the VM, and end that */
 int vm_add_vfio(struct vm *vm, int device_fd);
 int vm_del_vfio(struct vm *vm, int device_fd);
+
+/* Does KVM have memslots on a dma-buf? */
+bool vm_has_dmabuf(struct vm *vm);
+int vm_set_region(struct vm *vm, struct kvm_userspace_memory_region2 *mem);
+/* The slot VM_DMABUF_SLOT; no length to delete it */
+int vm_set_dmabuf(struct vm *vm, int dmabuf, u64 off, u64 gpa, u64 len);
+int vm_set_private(struct vm *vm, u64 gpa, u64 len, bool private);
 
 #endif /* SELFTESTS_TDISP_LIB_VM_H */
