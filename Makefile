@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Thin: each target is one tool of rig/, which installs and caches what it needs.
 
-.PHONY: help demo chart check check-gates check-san coverage docs fuzz lint bench old bisect matrix kernel qemu series mail quilt deb port shell clean
+.PHONY: help demo chart check check-gates check-arm64 check-san coverage docs fuzz lint bench old bisect matrix kernel qemu series mail quilt deb port shell clean
 
 help:
 	@echo 'make demo     build all there is, boot it, draw the life of a device as it goes'
 	@echo 'make chart    the same in each order of teardown, as text and as SVG'
 	@echo 'make check    every gate and test; ends with the number of failures'
 	@echo 'make check-gates break something for each gate, and see it fail'
+	@echo 'make check-arm64 driver and model of Arm CCA on arm64, at EL2 in QEMU'
 	@echo 'make check-san statuses of firmware, leaks (kmemleak), random programs (KCOV), data races (KCSAN)'
 	@echo 'make fuzz     random programs against the series, five minutes'
 	@echo 'make coverage lines and branches of the series that the tests reach'
@@ -40,6 +41,9 @@ check:
 
 check-gates:
 	@rig/test-gates
+
+check-arm64:
+	@rig/check-arm64
 
 check-san:
 	@rig/check-san
