@@ -24,6 +24,10 @@
 #include "lib/vmm_round.h"
 
 #define UNLOCK_MS	10000
+/* Each answer takes that long, which is not too long for the kernel */
+#define SLOW_MS		300
+/* Too long for it */
+#define STALL_MS	1500
 
 /* The guest does a job, with this verdict */
 #define guest_does(_tvm, _nr, _fn, _verdict) do {			\
@@ -270,7 +274,7 @@ TEST_F_TIMEOUT(vmm, wrong_calls, 60)
 	expect_call(tvm, GHCI_UNKNOWN_CALL, .nr = 0, .tdi_id = GUEST_DEVFN);
 	expect_call(tvm, GHCI_UNKNOWN_CALL, .nr = GHCI_BIND - 1,
 		    .tdi_id = GUEST_DEVFN);
-	expect_call(tvm, GHCI_UNKNOWN_CALL, .nr = GHCI_GUEST_MSG + 1,
+	expect_call(tvm, GHCI_UNKNOWN_CALL, .nr = GHCI_BIND_STATUS + 1,
 		    .tdi_id = GUEST_DEVFN);
 	expect_call(tvm, GHCI_UNKNOWN_CALL, .nr = ~0u, .tdi_id = GUEST_DEVFN);
 	expect_call(tvm, GHCI_NO_DEVICE, .nr = GHCI_BIND);
@@ -370,6 +374,117 @@ TEST_F_TIMEOUT(vmm, refused_calls, 60)
 	guest_does(tvm, GUEST_UNBIND, 0, GUEST_OK);
 	round_passes(tvm);
 	tvm_close(tvm);
+}
+
+#define ASYNC	.nr = GHCI_BIND_ASYNC, .tdi_id = GUEST_DEVFN
+#define POLL	.nr = GHCI_BIND_STATUS, .tdi_id = GUEST_DEVFN
+
+/* What the guest gets when it is over, asking again and again */
+static struct ghci_call bind_result(struct tvm *tvm)
+{
+	struct ghci_call res;
+
+	for (int ms = 0; ms < UNLOCK_MS; ms += 10) {
+		res = make_call(tvm, (struct ghci_call) { POLL });
+		if (res.status != GHCI_BUSY)
+			break;
+		usleep(10000);
+	}
+	return res;
+}
+
+/* The guest asks for its device, and goes on until it is there */
+TEST_F_TIMEOUT(vmm, async_bind, 60)
+{
+	struct tvm *tvm = &self->tvm;
+
+	/* Long enough for it to be seen under way */
+	testctl_set(self->rid, TDISP_CTL_STALL_MS, SLOW_MS);
+	tvm_job(tvm)->arg[0] = 0;
+	guest_does(tvm, GUEST_BIND_ASYNC, 0, GUEST_OK);
+	EXPECT_LT(1, tvm_job(tvm)->val[0]);
+	testctl_clear_faults(self->rid);
+	expect_state(self->rid, TDISP_STATE_LOCKED);
+	expect_call(tvm, GHCI_NO_REQUEST, POLL);
+	guest_does(tvm, GUEST_ATTEST, 0, GUEST_OK);
+	guest_does(tvm, GUEST_ACCEPT, 0, GUEST_OK);
+	guest_does(tvm, GUEST_START, 0, GUEST_OK);
+	guest_does(tvm, GUEST_WORKLOAD, 0, GUEST_OK);
+	guest_does(tvm, GUEST_UNBIND, 0, GUEST_OK);
+	expect_state(self->rid, TDISP_STATE_UNLOCKED);
+	tvm_close(tvm);
+}
+
+/* What the kernel says arrives by the poll, not by the request */
+TEST_F_TIMEOUT(vmm, async_stall, 60)
+{
+	struct tvm *tvm = &self->tvm;
+
+	testctl_set(self->rid, TDISP_CTL_STALL_MS, STALL_MS);
+	tvm_job(tvm)->arg[0] = 0;
+	guest_does(tvm, GUEST_BIND_ASYNC, 0, GUEST_CALL_FAILED);
+	EXPECT_EQ(GHCI_BIND_STATUS, tvm_job(tvm)->call.nr);
+	EXPECT_EQ(GHCI_REFUSED, tvm_job(tvm)->call.status);
+	EXPECT_EQ(-ETIMEDOUT, tvm_job(tvm)->call.err);
+	testctl_clear_faults(self->rid);
+	expect_refused(tvm, ENOTCONN, .nr = GHCI_UNBIND, .tdi_id = GUEST_DEVFN);
+	tvm_close(tvm);
+}
+
+TEST_F_TIMEOUT(vmm, async_twice, 60)
+{
+	struct tvm *tvm = &self->tvm;
+	struct ghci_call res;
+
+	expect_call(tvm, GHCI_NO_REQUEST, POLL);
+	testctl_set(self->rid, TDISP_CTL_STALL_MS, SLOW_MS);
+	expect_call(tvm, GHCI_OK, ASYNC);
+	expect_call(tvm, GHCI_BUSY, ASYNC);
+	expect_call(tvm, GHCI_BUSY, .nr = GHCI_BIND, .tdi_id = GUEST_DEVFN);
+	expect_call(tvm, GHCI_BUSY, .nr = GHCI_START, .tdi_id = GUEST_DEVFN);
+	expect_call(tvm, GHCI_BUSY, POLL);
+	res = bind_result(tvm);
+	EXPECT_EQ(GHCI_OK, res.status);
+	EXPECT_EQ(0, res.err);
+	testctl_clear_faults(self->rid);
+	expect_state(self->rid, TDISP_STATE_LOCKED);
+	expect_call(tvm, GHCI_NO_REQUEST, POLL);
+
+	/* One more is no error of the guest, but of what it asks for */
+	expect_call(tvm, GHCI_OK, ASYNC);
+	res = bind_result(tvm);
+	EXPECT_EQ(GHCI_REFUSED, res.status);
+	EXPECT_EQ(-EALREADY, res.err);
+	guest_does(tvm, GUEST_UNBIND, 0, GUEST_OK);
+	tvm_close(tvm);
+}
+
+/* The guest loses patience, and UNBIND takes back what was under way */
+TEST_F_TIMEOUT(vmm, async_limit, 60)
+{
+	struct tvm *tvm = &self->tvm;
+
+	testctl_set(self->rid, TDISP_CTL_STALL_MS, SLOW_MS);
+	tvm_job(tvm)->arg[0] = 5 * GUEST_POLL_MS;
+	guest_does(tvm, GUEST_BIND_ASYNC, 0, GUEST_TOO_LATE);
+	EXPECT_EQ(6, tvm_job(tvm)->val[0]);
+	guest_does(tvm, GUEST_UNBIND, 0, GUEST_OK);
+	testctl_clear_faults(self->rid);
+	expect_state(self->rid, TDISP_STATE_UNLOCKED);
+	expect_call(tvm, GHCI_NO_REQUEST, POLL);
+	tvm_close(tvm);
+}
+
+TEST_F_TIMEOUT(vmm, async_close, 60)
+{
+	testctl_set(self->rid, TDISP_CTL_STALL_MS, SLOW_MS);
+	expect_call(&self->tvm, GHCI_OK, ASYNC);
+	tvm_close(&self->tvm);
+	/* There is no thread left that uses it */
+	EXPECT_FALSE(self->tvm.fn[0].bind.asked);
+	EXPECT_TRUE(atomic_load(&self->tvm.fn[0].bind.over));
+	testctl_clear_faults(self->rid);
+	expect_state(self->rid, TDISP_STATE_UNLOCKED);
 }
 
 /* First page of a range, as the report has it, in bytes */

@@ -26,6 +26,7 @@
 #define SPURIOUS_VECTOR		0xff
 /* KVM's APIC bus has 1 GHz */
 #define WAIT_COUNT		3000000000U
+#define TIMER_PER_MS		1000000U
 
 struct gate {
 	u16 offset_low;
@@ -188,11 +189,11 @@ u32 cpu_interrupts(u8 vector)
 	return READ_ONCE(interrupts[vector]);
 }
 
-bool cpu_wait(u8 vector, u32 count)
+static bool wait_for(u8 vector, u32 count, u32 time)
 {
 	u32 ticks = cpu_interrupts(GUEST_TIMER_VECTOR);
 
-	apic_write(APIC_TIMER_COUNT, WAIT_COUNT);
+	apic_write(APIC_TIMER_COUNT, time);
 	for (;;) {
 		/* What comes after "sti" wakes the processor from "hlt" */
 		asm volatile("cli" : : : "memory");
@@ -204,6 +205,16 @@ bool cpu_wait(u8 vector, u32 count)
 	asm volatile("sti" : : : "memory");
 	apic_write(APIC_TIMER_COUNT, 0);
 	return cpu_interrupts(vector) >= count;
+}
+
+bool cpu_wait(u8 vector, u32 count)
+{
+	return wait_for(vector, count, WAIT_COUNT);
+}
+
+void cpu_sleep(u32 ms)
+{
+	wait_for(GUEST_TIMER_VECTOR, ~0U, ms * TIMER_PER_MS);
 }
 
 /* Not for secrets: nobody attacks this guest, it only has to be another one */

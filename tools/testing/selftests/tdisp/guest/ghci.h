@@ -37,6 +37,10 @@
 /* The first function, and what its vDEVICE is called: 00:02.0 */
 #define GUEST_DEVFN		0x10
 
+/* How long a guest waits for GHCI_BIND_ASYNC, and from one poll to the next */
+#define GUEST_BIND_MS		10000
+#define GUEST_POLL_MS		10
+
 #define GHCI_PORT		0x600
 #define GHCI_MAX_BUF		0x10000
 #define GHCI_MSG_SIZE		0x1000
@@ -95,6 +99,13 @@ enum ghci_nr {
 	GHCI_TDI_STATE,
 	/* buf: a page with a message for the firmware, its response on return */
 	GHCI_GUEST_MSG,
+	/*
+	 * As GHCI_BIND, but GHCI_OK only says that it is under way. Until it is
+	 * over, other calls about the function are GHCI_BUSY; GHCI_UNBIND waits
+	 */
+	GHCI_BIND_ASYNC,
+	/* GHCI_BUSY, or, once, the result of the last GHCI_BIND_ASYNC */
+	GHCI_BIND_STATUS,
 };
 
 enum ghci_status {
@@ -106,6 +117,8 @@ enum ghci_status {
 	GHCI_BAD_VALUE,		/* in an argument, or in a reserved field */
 	GHCI_BAD_RANGE,		/* no MMIO of the function */
 	GHCI_REFUSED,		/* by kernel, TSM or device, see @err */
+	GHCI_BUSY,		/* a GHCI_BIND_ASYNC is under way */
+	GHCI_NO_REQUEST,	/* there is no result to fetch */
 };
 
 /* Steps that the guest announces, see lib/steps.h for the names */
@@ -174,6 +187,11 @@ enum guest_job_nr {
 	GUEST_WRITE,
 	/* arg: TDISP_DMA_*, offset in BAR 2, length. val: status of the engine */
 	GUEST_DMA,
+	/*
+	 * As GUEST_BIND, by GHCI_BIND_ASYNC. arg: how long to wait, in ms, 0 for
+	 * GUEST_BIND_MS. val: how often it was told that it is under way
+	 */
+	GUEST_BIND_ASYNC,
 };
 
 enum guest_verdict {
@@ -195,6 +213,7 @@ enum guest_verdict {
 	GUEST_NOT_ATTESTED,	/* there is no report to accept ranges of */
 	GUEST_BAD_MSG,		/* the response of the firmware is none */
 	GUEST_REFUSED,		/* by the firmware. val: its status */
+	GUEST_TOO_LATE,		/* it is still under way, after all this time */
 	NR_GUEST_VERDICTS
 };
 

@@ -70,6 +70,7 @@ void cpu_init(void);
 u32 cpu_interrupts(u8 vector);
 /* Sleep until there were @count of them; false if that takes too long */
 bool cpu_wait(u8 vector, u32 count);
+void cpu_sleep(u32 ms);
 u64 cpu_random(void);
 /* Addresses that a machine check may come from, which they count then */
 u32 mmio_read32(u64 gpa);
@@ -100,6 +101,7 @@ u32 device_dma(struct guest_fn *fn, u32 dir, u64 off, u64 gpa, u32 len);
 
 /* tsm.c: the part of the guest that stands for its TSM */
 u32 tsm_bind(struct guest_fn *fn);
+u32 tsm_bind_async(struct guest_fn *fn);
 u32 tsm_attest(struct guest_fn *fn);
 u32 tsm_accept(struct guest_fn *fn);
 u32 tsm_start(struct guest_fn *fn);

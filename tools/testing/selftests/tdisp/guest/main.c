@@ -95,6 +95,7 @@ static const struct {
 	[GUEST_READ] = { read_once, NR_GUEST_STEPS },
 	[GUEST_WRITE] = { write_once, NR_GUEST_STEPS },
 	[GUEST_DMA] = { do_dma, NR_GUEST_STEPS },
+	[GUEST_BIND_ASYNC] = { tsm_bind_async, GUEST_STEP_BIND },
 };
 
 static u32 run_job(void)

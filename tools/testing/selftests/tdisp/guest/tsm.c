@@ -33,6 +33,31 @@ u32 tsm_bind(struct guest_fn *fn)
 	return simple_call(fn, GHCI_BIND);
 }
 
+/*
+ * As the guest of a TD does it: the VMM may take its time, and nobody promises
+ * an end of it. The pauses are what counts, calls come on top.
+ */
+u32 tsm_bind_async(struct guest_fn *fn)
+{
+	u64 limit = job->arg[0] ?: GUEST_BIND_MS;
+	struct ghci_call call;
+
+	fn->report_len = 0;
+	job->val[0] = 0;
+	if (simple_call(fn, GHCI_BIND_ASYNC) != GUEST_OK)
+		return GUEST_CALL_FAILED;
+	for (u64 ms = 0; ; ms += GUEST_POLL_MS) {
+		call = (struct ghci_call) { .nr = GHCI_BIND_STATUS };
+		if (ghci_fn(fn, &call) != GHCI_BUSY)
+			break;
+		job->val[0]++;
+		if (ms >= limit)
+			return GUEST_TOO_LATE;
+		cpu_sleep(GUEST_POLL_MS);
+	}
+	return call.status == GHCI_OK ? GUEST_OK : GUEST_CALL_FAILED;
+}
+
 u32 tsm_start(struct guest_fn *fn)
 {
 	return simple_call(fn, GHCI_START);

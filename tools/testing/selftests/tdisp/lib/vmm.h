@@ -12,6 +12,8 @@
 #ifndef SELFTESTS_TDISP_LIB_VMM_H
 #define SELFTESTS_TDISP_LIB_VMM_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <linux/types.h>
@@ -63,12 +65,29 @@ struct tvm_msix {
 };
 
 /**
+ * struct tvm_bind - A bind that the vCPU does not wait for
+ * @asked: there is a thread to join, and a result that the guest did not fetch
+ * @over: the thread has done it, and written @rc
+ * @thread: does it
+ * @round: of the VM when the guest asked
+ * @rc: result
+ */
+struct tvm_bind {
+	bool asked;
+	atomic_bool over;
+	pthread_t thread;
+	u32 round;
+	int rc;
+};
+
+/**
  * struct tvm_fn - A function that the VM has
  * @tdi: the host's side of it
  * @devfn: the guest's side
  * @bar: BARs
  * @sizing: bit per BAR register that reads as its size
  * @msix: MSI-X
+ * @bind: GHCI_BIND_ASYNC
  * @nr_private: entries of @private
  * @private: ranges that are private, for the guest accepted them
  */
@@ -78,6 +97,7 @@ struct tvm_fn {
 	struct tvm_bar bar[PCI_STD_NUM_BARS];
 	u32 sizing;
 	struct tvm_msix msix;
+	struct tvm_bind bind;
 	u32 nr_private;
 	struct {
 		u64 gpa;
@@ -154,5 +174,7 @@ int tvm_mmio(struct tvm *tvm, u64 gpa, void *data, u32 len, bool write);
 
 /* vmm_ghci.c: -EAGAIN when the job is done */
 int tvm_ghci(struct tvm *tvm, u64 gpa);
+/* Wait for a bind that is under way; its result is lost */
+void tvm_end_bind(struct tvm_fn *fn);
 
 #endif /* SELFTESTS_TDISP_LIB_VMM_H */

@@ -49,11 +49,62 @@ static int do_bind(struct tvm *tvm, struct ghci *ghci)
 	return call_done(tvm, ghci, "tsm-bind", tdi_bind(&ghci->fn->tdi));
 }
 
+/* There is no other call of the function meanwhile, so its TDI is ours */
+static void *bind_thread(void *arg)
+{
+	struct tvm_fn *fn = arg;
+
+	fn->bind.rc = tdi_bind(&fn->tdi);
+	if (fn->bind.rc)
+		step_done("tsm-bind", fn->bind.rc, " fn=%s round=%u code=%#llx",
+			  fn->tdi.fn->bdf, fn->bind.round,
+			  (unsigned long long)fn->tdi.tsm_code);
+	atomic_store(&fn->bind.over, true);
+	return NULL;
+}
+
+void tvm_end_bind(struct tvm_fn *fn)
+{
+	if (fn->bind.asked)
+		pthread_join(fn->bind.thread, NULL);
+	fn->bind.asked = false;
+}
+
+static bool bind_under_way(struct tvm_fn *fn)
+{
+	return fn->bind.asked && !atomic_load(&fn->bind.over);
+}
+
+/* The step is taken here, for it to stand before whatever the guest does next */
+static int do_bind_async(struct tvm *tvm, struct ghci *ghci)
+{
+	struct tvm_bind *bind = &ghci->fn->bind;
+	int rc;
+
+	/* A result that the guest did not wait for is of no use any more */
+	tvm_end_bind(ghci->fn);
+	call_step(tvm, ghci, "vmm", "iommufd", "tsm-bind");
+	bind->round = tvm->round;
+	atomic_store(&bind->over, false);
+	rc = pthread_create(&bind->thread, NULL, bind_thread, ghci->fn);
+	bind->asked = !rc;
+	return call_done(tvm, ghci, "tsm-bind", -rc);
+}
+
+static int do_bind_status(struct tvm *tvm, struct ghci *ghci)
+{
+	tvm_end_bind(ghci->fn);
+	return ghci->fn->bind.rc;
+}
+
 /* The ranges are shared from now on, whatever became of the device */
 static int do_unbind(struct tvm *tvm, struct ghci *ghci)
 {
 	int rc, share_rc;
 
+	tvm_end_bind(ghci->fn);
+	/* What the bind left there is no result of this call */
+	ghci->fn->tdi.tsm_code = 0;
 	call_step(tvm, ghci, "vmm", "iommufd", "tsm-unbind");
 	rc = call_done(tvm, ghci, "tsm-unbind", tdi_unbind(&ghci->fn->tdi));
 	share_rc = tvm_share_all(tvm, ghci->fn);
@@ -165,6 +216,9 @@ static const struct {
 	[GHCI_GUEST_MSG] = {
 		"ghci-message", do_guest_msg, 0, GHCI_MSG_SIZE
 	},
+	[GHCI_BIND_ASYNC] = { "ghci-bind", do_bind_async },
+	/* No step: how often a guest asks is a matter of time */
+	[GHCI_BIND_STATUS] = { NULL, do_bind_status },
 };
 
 static struct tvm_fn *find_fn(struct tvm *tvm, u32 tdi_id)
@@ -211,6 +265,10 @@ static u32 check_call(struct tvm *tvm, struct ghci *ghci)
 	if (call->nr == GHCI_ACCEPT_MMIO &&
 	    !range_ok(ghci->fn, call->arg[0], call->arg[1]))
 		return GHCI_BAD_RANGE;
+	if (call->nr != GHCI_UNBIND && bind_under_way(ghci->fn))
+		return GHCI_BUSY;
+	if (call->nr == GHCI_BIND_STATUS && !ghci->fn->bind.asked)
+		return GHCI_NO_REQUEST;
 	return GHCI_OK;
 }
 
@@ -224,8 +282,11 @@ static void do_call(struct tvm *tvm, struct ghci *ghci)
 	if (call->status != GHCI_OK)
 		return;
 
-	call_step(tvm, ghci, "guest-tsm", "vmm", calls[call->nr].name);
-	ghci->fn->tdi.tsm_code = 0;
+	if (calls[call->nr].name)
+		call_step(tvm, ghci, "guest-tsm", "vmm", calls[call->nr].name);
+	/* The thread's, until it is over; its code is part of the result */
+	if (call->nr != GHCI_BIND_STATUS && !bind_under_way(ghci->fn))
+		ghci->fn->tdi.tsm_code = 0;
 	call->err = calls[call->nr].run(tvm, ghci);
 	if (call->err) {
 		call->status = GHCI_REFUSED;

@@ -156,6 +156,7 @@ const char *guest_job_name(u32 job)
 		[GUEST_USE] = "USE",
 		[GUEST_USE_AGAIN] = "USE_AGAIN",
 		[GUEST_BIND] = "BIND",
+		[GUEST_BIND_ASYNC] = "BIND_ASYNC",
 		[GUEST_ATTEST] = "ATTEST",
 		[GUEST_ACCEPT] = "ACCEPT",
 		[GUEST_START] = "START",

@@ -154,6 +154,7 @@ const char *guest_verdict_name(u32 verdict)
 		[GUEST_NOT_ATTESTED] = "NOT_ATTESTED",
 		[GUEST_BAD_MSG] = "BAD_MSG",
 		[GUEST_REFUSED] = "REFUSED",
+		[GUEST_TOO_LATE] = "TOO_LATE",
 		[NR_GUEST_VERDICTS] = "none",
 	};
 
@@ -171,6 +172,8 @@ const char *ghci_status_name(u32 status)
 		[GHCI_BAD_VALUE] = "BAD_VALUE",
 		[GHCI_BAD_RANGE] = "BAD_RANGE",
 		[GHCI_REFUSED] = "REFUSED",
+		[GHCI_BUSY] = "BUSY",
+		[GHCI_NO_REQUEST] = "NO_REQUEST",
 	};
 
 	return status < ARRAY_SIZE(names) ? names[status] : "?";

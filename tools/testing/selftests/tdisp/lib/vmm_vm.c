@@ -301,6 +301,8 @@ int tvm_open(struct tvm *tvm, const struct tdisp_fn *fns, int nr_fns)
 
 static void remove_function(struct tvm *tvm, struct tvm_fn *fn)
 {
+	/* It uses what is closed here */
+	tvm_end_bind(fn);
 	tvm_pci_exit(tvm, fn);
 	for (int i = 0; i < PCI_STD_NUM_BARS; i++)
 		close_fd(&fn->bar[i].dmabuf);
