@@ -31,7 +31,6 @@
 #define DOE_HDR		8
 
 /* What the module wants. More than one page, and one, in turn */
-#define TDXM_EXT_PAGES		600
 #define TDXM_SPDM_PAGES		3
 #define TDXM_STREAM_PAGES	1
 #define TDXM_DEVINFO_PAGES	4
@@ -67,6 +66,7 @@ struct tdxm_desc {
 
 u32 tdxm_seed;
 u32 tdxm_interrupts;
+u32 tdxm_ext_wanted = 600;
 static struct rnd_state tdxm_rnd;
 static bool tdxm_ext_done;
 static u32 tdxm_ext_pages;
@@ -82,7 +82,7 @@ static u64 tdxm_sys_rd(struct tdxm_call *c)
 {
 	switch (c->args->rdx) {
 	case FIELD_EXT_POOL:
-		c->args->r8 = TDXM_EXT_PAGES;
+		c->args->r8 = tdxm_ext_wanted;
 		return TDXM_OK;
 	case FIELD_EXT_REQUIRED:
 		c->args->r8 = !tdxm_ext_done;
@@ -131,7 +131,7 @@ static u64 tdxm_ext_mem_add(struct tdxm_call *c)
 
 static u64 tdxm_ext_init(struct tdxm_call *c)
 {
-	if (tdxm_ext_done || tdxm_ext_pages < TDXM_EXT_PAGES)
+	if (tdxm_ext_done || tdxm_ext_pages < tdxm_ext_wanted)
 		return fw_refuse(TDXM_OPERAND_INVALID, "extension");
 	tdxm_ext_done = true;
 	return TDXM_OK;

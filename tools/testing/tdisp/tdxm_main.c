@@ -32,6 +32,9 @@ MODULE_PARM_DESC(seed, "Of what is random: which calls are interrupted");
 module_param_named(interrupts, tdxm_interrupts, uint, 0644);
 MODULE_PARM_DESC(interrupts, "Per cent of the calls that are interrupted");
 
+module_param_named(ext_pages, tdxm_ext_wanted, uint, 0444);
+MODULE_PARM_DESC(ext_pages, "Pages that the extension of the module wants");
+
 static bool tdxm_no_connect;
 module_param_named(no_connect, tdxm_no_connect, bool, 0444);
 MODULE_PARM_DESC(no_connect, "The module does not report TDX Connect");

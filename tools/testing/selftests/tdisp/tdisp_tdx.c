@@ -199,6 +199,12 @@ TEST_F(link, not_reported)
 	test_err(ENODEV, fwmodel_load(&tdxm_model, "not_configured=1"));
 }
 
+/* One that wants more memory than it can be right: it gets none */
+TEST_F(link, too_many_pages)
+{
+	test_err(ENODEV, fwmodel_load(&tdxm_model, "ext_pages=0xffffffff"));
+}
+
 /* What a machine with the hardware has to confirm first: each is in the log */
 TEST_F_TIMEOUT(link, not_found, 60)
 {
