@@ -1508,6 +1508,36 @@ static void test_private_pages(void)
     finish();
 }
 
+/* Registers in a BAR of 64 bit: each half of it is a BAR of the TDI */
+static void test_regs_64bit(void)
+{
+    unsigned bar = PCI_BASE_ADDRESS_0 + TDISP_BAR_REGS * 4, half;
+    Dev *dev = &rciep;
+
+    start(",regs-64bit=on");
+    g_assert_cmphex(cfg_readl(dev->bdf, bar) & ~PCI_BASE_ADDRESS_MEM_MASK, ==,
+                    PCI_BASE_ADDRESS_MEM_TYPE_64 |
+                    PCI_BASE_ADDRESS_MEM_PREFETCH);
+    g_assert_cmphex(cfg_readl(single.bdf, bar) & ~PCI_BASE_ADDRESS_MEM_MASK, ==,
+                    PCI_BASE_ADDRESS_SPACE_MEMORY);
+    assert_memory_works(dev);
+    open_session(dev);
+    for (half = 0; half <= 4; half += 4) {
+        run(dev);
+        cfg_writel(dev->bdf, bar + half, cfg_readl(dev->bdf, bar + half));
+        assert_state(dev, TDISP_STATE_ERROR);
+        stop_ok(dev);
+    }
+
+    /* There is no other half otherwise */
+    open_session(&single);
+    open_stream(&single, 5);
+    run(&single);
+    cfg_writel(single.bdf, bar + 4, 0);
+    assert_state(&single, TDISP_STATE_RUN);
+    finish();
+}
+
 static void test_dma_switch(void)
 {
     Dev *dev = &rciep;
@@ -2444,6 +2474,7 @@ int main(int argc, char **argv)
     qtest_add_func("/tdisp/p2p", test_p2p);
     qtest_add_func("/tdisp/mmio-attribute", test_mmio_attribute);
     qtest_add_func("/tdisp/private-pages", test_private_pages);
+    qtest_add_func("/tdisp/regs-64bit", test_regs_64bit);
     qtest_add_func("/tdisp/dma-switch", test_dma_switch);
     qtest_add_func("/tdisp/functions", test_functions);
     qtest_add_func("/tdisp/faults", test_faults);

@@ -119,6 +119,7 @@ struct TdispFn {
     uint64_t mem_size;
     uint8_t functions;
     uint8_t vfs;
+    bool regs_64bit;
     OnOffAuto ide;
     uint16_t report_portion;
     bool stop_unlocked_error;
@@ -228,6 +229,8 @@ void tdisp_dma_stop(TdispFn *fn, uint32_t status);
 void tdisp_set_removed(TdispDsm *dsm, bool removed);
 void tdisp_log_command(TdispFn *fn);
 void tdisp_inherit(TdispFn *fn, const TdispFn *fn0);
+uint8_t tdisp_regs_type(const TdispFn *fn);
+unsigned tdisp_bar_bytes(const TdispFn *fn, unsigned bar);
 void tdisp_realize(PCIDevice *dev, Error **errp);
 
 /* vf.c */

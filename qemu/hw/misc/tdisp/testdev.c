@@ -408,6 +408,13 @@ void tdisp_log_command(TdispFn *fn)
     }
 }
 
+/* Of its register */
+unsigned tdisp_bar_bytes(const TdispFn *fn, unsigned bar)
+{
+    return bar == TDISP_BAR_MEM || (bar == TDISP_BAR_REGS && fn->regs_64bit) ?
+           8 : 4;
+}
+
 /* Any write to a BAR counts, also one that does not change it */
 static void log_bars(TdispFn *fn, uint32_t addr, int len)
 {
@@ -419,7 +426,7 @@ static void log_bars(TdispFn *fn, uint32_t addr, int len)
     for (i = 0; i < ARRAY_SIZE(bars); i++) {
         unsigned reg = PCI_BASE_ADDRESS_0 + bars[i] * 4;
 
-        if (ranges_overlap(addr, len, reg, bars[i] == TDISP_BAR_MEM ? 8 : 4)) {
+        if (ranges_overlap(addr, len, reg, tdisp_bar_bytes(fn, bars[i]))) {
             tdisp_log(&fn->parent_obj, TDISP_EV_BAR, bars[i],
                       pci_get_long(fn->parent_obj.config + reg), 0);
             tdisp_tee_reset(fn);
@@ -597,14 +604,23 @@ void tdisp_set_removed(TdispDsm *dsm, bool removed)
 
 /* Life */
 
+/* TEE memory of 64 bit, which bridges have above 4 GiB if it is prefetchable */
+uint8_t tdisp_regs_type(const TdispFn *fn)
+{
+    return fn->regs_64bit ? PCI_BASE_ADDRESS_SPACE_MEMORY |
+                            PCI_BASE_ADDRESS_MEM_TYPE_64 |
+                            PCI_BASE_ADDRESS_MEM_PREFETCH :
+                            PCI_BASE_ADDRESS_SPACE_MEMORY;
+}
+
 static void init_bars(TdispFn *fn)
 {
     Object *obj = OBJECT(fn);
 
     memory_region_init_io(&fn->regs, obj, &regs_ops, fn, "tdisp-regs",
                           REGS_SIZE);
-    pci_register_bar(&fn->parent_obj, TDISP_BAR_REGS,
-                     PCI_BASE_ADDRESS_SPACE_MEMORY, &fn->regs);
+    pci_register_bar(&fn->parent_obj, TDISP_BAR_REGS, tdisp_regs_type(fn),
+                     &fn->regs);
 
     memory_region_init(&fn->bar_mem, obj, "tdisp-bar-mem", fn->mem_size);
     memory_region_init_io(&fn->tee_gate, obj, &tdisp_tee_mem_ops, fn,
@@ -751,6 +767,7 @@ static void tdisp_exit(PCIDevice *dev)
 void tdisp_inherit(TdispFn *fn, const TdispFn *fn0)
 {
     fn->mem_size = fn0->mem_size;
+    fn->regs_64bit = fn0->regs_64bit;
     fn->report_portion = fn0->report_portion;
     fn->mem_attr_updatable = fn0->mem_attr_updatable;
     fn->faults = fn0->faults;
@@ -863,6 +880,7 @@ static const Property tdisp_properties[] = {
     DEFINE_PROP_SIZE("mem-size", TdispFn, mem_size, 64 * MiB),
     DEFINE_PROP_UINT8("functions", TdispFn, functions, 1),
     DEFINE_PROP_UINT8("vfs", TdispFn, vfs, 0),
+    DEFINE_PROP_BOOL("regs-64bit", TdispFn, regs_64bit, false),
     DEFINE_PROP_ON_OFF_AUTO("ide", TdispFn, ide, ON_OFF_AUTO_AUTO),
     DEFINE_PROP_UINT16("x-report-portion", TdispFn, report_portion, 64),
     DEFINE_PROP_BOOL("x-stop-unlocked-error", TdispFn, stop_unlocked_error,

@@ -66,8 +66,7 @@ bool tdisp_vf_init(TdispFn *pf, Error **errp)
         return false;
     }
     pf->has_sriov = true;
-    pcie_sriov_pf_init_vf_bar(dev, TDISP_BAR_REGS,
-                              PCI_BASE_ADDRESS_SPACE_MEMORY,
+    pcie_sriov_pf_init_vf_bar(dev, TDISP_BAR_REGS, tdisp_regs_type(pf),
                               memory_region_size(&pf->regs));
     pcie_sriov_pf_init_vf_bar(dev, TDISP_BAR_MEM,
                               PCI_BASE_ADDRESS_SPACE_MEMORY |
@@ -118,7 +117,7 @@ static void log_vf_bars(TdispFn *pf, TdispFn *vf, uint32_t addr, int len)
     for (i = 0; i < ARRAY_SIZE(bars); i++) {
         unsigned reg = dev->exp.sriov_cap + PCI_SRIOV_BAR + bars[i] * 4;
 
-        if (ranges_overlap(addr, len, reg, bars[i] == TDISP_BAR_MEM ? 8 : 4)) {
+        if (ranges_overlap(addr, len, reg, tdisp_bar_bytes(pf, bars[i]))) {
             tdisp_log(&vf->parent_obj, TDISP_EV_BAR, bars[i],
                       pci_get_long(dev->config + reg), 0);
             tdi_violation(vf, TDISP_WHY_BAR);
