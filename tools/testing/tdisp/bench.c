@@ -22,6 +22,7 @@
 #include <trace/events/kvm.h>
 
 #include "internal.h"
+#include "observer.h"
 #include "tdisp-testdev.h"
 
 /**
@@ -43,16 +44,15 @@ struct soft_private {
 /* The registers, a mark is three writes, and the list */
 static DEFINE_SPINLOCK(soft_bench_lock);
 static LIST_HEAD(soft_privates);
-static void __iomem *soft_bench;
-static struct pci_dev *soft_bench_pdev;
+static struct observer soft_bench;
 
 static void soft_bench_mark(u64 pfn, u64 npages, bool private)
 {
 	lockdep_assert_held(&soft_bench_lock);
 
-	writel(pfn, soft_bench + TDISP_CTL_TEE_PAGE);
-	writel(npages, soft_bench + TDISP_CTL_TEE_COUNT);
-	writel(private, soft_bench + TDISP_CTL_TEE_MARK);
+	writel(pfn, soft_bench.regs + TDISP_CTL_TEE_PAGE);
+	writel(npages, soft_bench.regs + TDISP_CTL_TEE_COUNT);
+	writel(private, soft_bench.regs + TDISP_CTL_TEE_MARK);
 }
 
 static void soft_private_drop(struct soft_private *block)
@@ -119,53 +119,17 @@ static void soft_on_zap(void *data, struct kvm *kvm,
 			soft_private_drop(block);
 }
 
-/* The IOMMU's switch for the DMA of a TDI to private memory */
 void soft_bench_dma(struct pci_dev *pdev, bool on)
 {
-	u32 val = pci_dev_id(pdev);
-
-	if (!soft_bench)
-		return;
-	if (on)
-		val |= TDISP_CTL_DMA_ON;
-	writel(val, soft_bench + TDISP_CTL_DMA_SWITCH);
-}
-
-static int soft_bench_map(void)
-{
-	struct pci_dev *pdev __free(pci_dev_put) =
-		pci_get_device(TDISP_TESTDEV_VENDOR, TDISP_TESTCTL_DEVICE,
-			       NULL);
-	int rc;
-
-	if (!pdev)
-		return 0;
-	rc = pci_enable_device_mem(pdev);
-	if (rc)
-		return rc;
-	soft_bench = pci_iomap(pdev, TDISP_CTL_BAR, TDISP_CTL_BAR_SIZE);
-	if (!soft_bench) {
-		pci_disable_device(pdev);
-		return -ENOMEM;
-	}
-	soft_bench_pdev = no_free_ptr(pdev);
-	return 0;
-}
-
-static void soft_bench_unmap(void)
-{
-	pci_iounmap(soft_bench_pdev, soft_bench);
-	soft_bench = NULL;
-	pci_disable_device(soft_bench_pdev);
-	pci_dev_put(soft_bench_pdev);
+	observer_dma(&soft_bench, pci_dev_id(pdev), on);
 }
 
 int soft_bench_init(void)
 {
 	int rc;
 
-	rc = soft_bench_map();
-	if (rc || !soft_bench)
+	rc = observer_map(&soft_bench);
+	if (rc || !soft_bench.regs)
 		return rc;
 	rc = register_trace_kvm_dmabuf_map(soft_on_map, NULL);
 	if (rc)
@@ -179,13 +143,13 @@ err_unregister_map:
 	unregister_trace_kvm_dmabuf_map(soft_on_map, NULL);
 	tracepoint_synchronize_unregister();
 err_unmap:
-	soft_bench_unmap();
+	observer_unmap(&soft_bench);
 	return rc;
 }
 
 void soft_bench_exit(void)
 {
-	if (!soft_bench)
+	if (!soft_bench.regs)
 		return;
 	unregister_trace_kvm_dmabuf_zap(soft_on_zap, NULL);
 	unregister_trace_kvm_dmabuf_map(soft_on_map, NULL);
@@ -193,5 +157,5 @@ void soft_bench_exit(void)
 
 	scoped_guard(spinlock, &soft_bench_lock)
 		soft_private_forget(0, U64_MAX);
-	soft_bench_unmap();
+	observer_unmap(&soft_bench);
 }

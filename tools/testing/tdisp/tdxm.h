@@ -30,6 +30,7 @@
 #include "tdxm-inject.h"
 
 struct kvm;
+struct observer;
 struct seq_file;
 
 #define TDXM_OK			0ULL
@@ -281,6 +282,7 @@ u64 tdxm_exchange(struct requester *r, u8 type, size_t len,
 extern u32 tdxm_seed;
 extern u32 tdxm_interrupts;
 extern u32 tdxm_ext_wanted;
+extern struct observer tdxm_observer;
 u64 tdxm_seamcall(u64 fn, struct tdx_module_args *args);
 u64 tdxm_job_start(struct tdxm_call *c, struct tdxm_spdm *spdm,
 		   struct tdxm_tdi *tdi, u64 resp, u64 req, u64 output,

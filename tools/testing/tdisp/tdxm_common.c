@@ -2,6 +2,7 @@
 /* What models of firmware share, once more: an object belongs to one module */
 #include "fw_log.c"
 #include "fw_vm.c"
+#include "observer.c"
 #include "requester.c"
 #include "spdm.c"
 #include "tdisp.c"

@@ -8,6 +8,7 @@
 
 #include <linux/cleanup.h>
 #include <linux/debugfs.h>
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -16,10 +17,12 @@
 #include <linux/string.h>
 #include <linux/tsm-vm.h>
 #include <linux/uaccess.h>
+#include <trace/events/tsm.h>
 
 #include <asm/tdx.h>
 
 #include "fw_vm.h"
+#include "observer.h"
 #include "tdxm.h"
 #include "tdxm_driver.h"
 
@@ -45,6 +48,8 @@ MODULE_PARM_DESC(not_configured, "Nobody has turned TDX Connect on at boot");
 
 static struct tdx_sys_info tdxm_info;
 static struct dentry *tdxm_debugfs;
+/* In place of the IOMMU */
+struct observer tdxm_observer;
 
 const struct tdx_sys_info *tdxm_sysinfo(void)
 {
@@ -111,32 +116,35 @@ static struct tsm_vm_provider tdxm_vm_provider = {
 	.unmap_mmio = fw_vm_unmap_mmio,
 };
 
-static int tdxm_iommu_call(u16 leaf, u64 func_id)
+/* A call of the driver of the IOMMU, in the trace like those of the TSM driver */
+static int tdxm_iommu_call(struct device *dev, u16 leaf, const char *name)
 {
+	u64 start = trace_tsm_fw_call_enabled() ? ktime_get_ns() : 0;
 	u64 status;
+	int rc;
 
 	do {
-		struct tdx_module_args args = { .rcx = func_id };
+		struct tdx_module_args args = {
+			.rcx = pci_dev_id(to_pci_dev(dev)),
+		};
 
 		status = tdxm_seamcall(leaf, &args);
 	} while (status == TDXM_RESUMABLE || status == TDXM_BUSY);
-	return status ? -EIO : 0;
+	rc = status ? -EIO : 0;
+	trace_tsm_fw_call(dev, name, rc, status, start);
+	return rc;
 }
 
 /* In place of the driver of the IOMMU, which knows no trusted tables */
 int tdxm_iommu_dma(struct device *dev, bool on)
 {
-	static const u16 off[] = {
-		TDXM_DMAR_BLOCK, TDXM_IQINV, TDXM_DMAR_REMOVE,
-	};
-	u64 func_id = pci_dev_id(to_pci_dev(dev));
-	int rc = 0;
+	int rc;
 
 	if (on)
-		return tdxm_iommu_call(TDXM_DMAR_ADD, func_id);
-	for (int i = 0; !rc && i < ARRAY_SIZE(off); i++)
-		rc = tdxm_iommu_call(off[i], func_id);
-	return rc;
+		return tdxm_iommu_call(dev, TDXM_DMAR_ADD, "TDH_DMAR_ADD");
+	rc = tdxm_iommu_call(dev, TDXM_DMAR_BLOCK, "TDH_DMAR_BLOCK");
+	rc = rc ?: tdxm_iommu_call(dev, TDXM_IQINV, "TDH_IQINV");
+	return rc ?: tdxm_iommu_call(dev, TDXM_DMAR_REMOVE, "TDH_DMAR_REMOVE");
 }
 
 static int tdxm_state_show(struct seq_file *s, void *unused)
@@ -247,9 +255,12 @@ static int __init tdxm_init(void)
 	debugfs_create_file("guest", 0200, tdxm_debugfs, NULL,
 			    &tdxm_guest_fops);
 	debugfs_create_file("raw", 0200, tdxm_debugfs, NULL, &tdxm_raw_fops);
-	rc = tsm_vm_register(&tdxm_vm_provider);
+	rc = observer_map(&tdxm_observer);
 	if (rc)
 		goto err_free_log;
+	rc = tsm_vm_register(&tdxm_vm_provider);
+	if (rc)
+		goto err_unmap;
 	rc = tdxm_tdi_init();
 	if (rc)
 		goto err_unregister;
@@ -260,6 +271,8 @@ static int __init tdxm_init(void)
 	tdxm_forget();
 err_unregister:
 	tsm_vm_unregister(&tdxm_vm_provider);
+err_unmap:
+	observer_unmap(&tdxm_observer);
 err_free_log:
 	debugfs_remove(tdxm_debugfs);
 	fw_log_exit();
@@ -278,6 +291,7 @@ static void __exit tdxm_exit(void)
 	debugfs_remove(tdxm_debugfs);
 	tdxm_forget();
 	tsm_vm_unregister(&tdxm_vm_provider);
+	observer_unmap(&tdxm_observer);
 	fw_log_exit();
 }
 module_exit(tdxm_exit);

@@ -20,6 +20,7 @@
 
 #include <trace/events/kvm.h>
 
+#include "observer.h"
 #include "tdxm.h"
 
 /**
@@ -420,6 +421,13 @@ u64 tdxm_mmio_mt_remove(struct tdxm_call *c)
 	return TDXM_OK;
 }
 
+/* Nothing of the TDI's gets through before the TD has accepted the entry */
+static void tdxm_set_dmar(struct tdxm_tdi *tdi, enum tdxm_dmar dmar)
+{
+	tdi->dmar = dmar;
+	observer_dma(&tdxm_observer, tdi->func_id, dmar == TDXM_DMAR_PRESENT);
+}
+
 /* An entry of the trusted tables, as the driver of the IOMMU would make it */
 static u64 tdxm_dmar_step(struct tdxm_call *c, enum tdxm_dmar from,
 			  enum tdxm_dmar from2, enum tdxm_dmar to)
@@ -433,7 +441,7 @@ static u64 tdxm_dmar_step(struct tdxm_call *c, enum tdxm_dmar from,
 	if (to != TDXM_DMAR_PENDING && tdxm_tdi_assigned(tdi))
 		return fw_refuse(TDXM_TDISP_INVALID_STATE,
 				 "STOP was not called");
-	tdi->dmar = to;
+	tdxm_set_dmar(tdi, to);
 	return TDXM_OK;
 }
 
@@ -498,7 +506,7 @@ int tdxm_guest_call(u32 func_id, u32 op)
 	case TDXM_GUEST_ACCEPT_DMA:
 		if (tdi->dmar != TDXM_DMAR_PENDING)
 			return -EPERM;
-		tdi->dmar = TDXM_DMAR_PRESENT;
+		tdxm_set_dmar(tdi, TDXM_DMAR_PRESENT);
 		fw_log("TDG accept DMA");
 		return 0;
 	case TDXM_GUEST_ACCEPT_MMIO:

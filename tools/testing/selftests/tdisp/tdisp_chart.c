@@ -23,7 +23,7 @@
  *	-n		draw only, do not check
  *	-q		check only, print nothing but what is wrong
  *	-o ORDER	of teardown: stop-first, stop-first-late-revoke, revoke-first;
- *			or sev-tio or cca, which have steps of their own
+ *			or sev-tio, cca or tdx, which have steps of their own
  *	-s FILE		write an SVG
  *	-l		list the steps
  *

@@ -3,8 +3,8 @@
 #
 # Test tdisp_chart on recorded traces, as they are and broken in many ways. Needs
 # no device. The traces are those of "tdisp_run -r 2", with all events and the
-# markers, in each order of teardown, one with two functions, one of SEV-TIO, and one
-# of Arm CCA.
+# markers, in each order of teardown, one with two functions, and one each of SEV-TIO,
+# Arm CCA and TDX Connect.
 here=$(dirname "$(realpath "$0")")
 traces=$here/traces
 chart=${TDISP_CHART:-$here/tdisp_chart}
@@ -13,7 +13,7 @@ trap 'rm -rf "$tmp"' EXIT
 
 [ -x "$chart" ] || { echo "1..0 # SKIP no program $chart"; exit 4; }
 
-plan=218
+plan=261
 nr=0
 bad=0
 echo "1..$plan"
@@ -77,7 +77,12 @@ expect 2 'a call that is not known' -o cca "$traces/stop-first.trace"
 result soft_is_not_cca
 expect 1 'is missing' -o revoke-first "$traces/cca.trace"
 result cca_is_not_soft
-
+expect 0 '' -o tdx "$traces/tdx.trace"
+result tdx
+expect 2 'a call that is not known' -o tdx "$traces/stop-first.trace"
+result soft_is_not_tdx
+expect 2 'a call that is not known' "$traces/tdx.trace"
+result tdx_is_not_soft
 
 # missing ORDER [OTHER]: each step that has to be there is missed, by its number and
 # name, but for those that OTHER has, too.
@@ -117,6 +122,7 @@ missing()
 missing stop-first
 missing sev-tio
 missing cca stop-first
+missing tdx stop-first
 
 # ordered NAME FIRST THEN: the first line with THEN is moved before that with FIRST
 order=stop-first
@@ -185,6 +191,23 @@ ordered cca_destroy_before_unlock 'name=RMI_VDEV_UNLOCK' 'name=RMI_VDEV_DESTROY'
 ordered cca_dma_off_before_destroy 'name=RMI_VDEV_DESTROY' ' on=0 '
 ordered cca_open_before_destroy 'name=RMI_VDEV_DESTROY' 'old=TSM_BOUND|TSM_MMIO new=0'
 ordered cca_stop_before_stream 'name=RMI_STREAM_DISCONNECT' 'name=RMI_PDEV_STOP'
+
+order=tdx
+golden=$traces/tdx.trace
+ordered tdx_stream_before_session 'name=TDH_SPDM_CONNECT' 'name=TDH_IDE_STREAM_CREATE'
+ordered tdx_lock_before_create 'name=TDH_TDI_CREATE' 'name=TDH_TDI_LOCK'
+ordered tdx_lock_before_metadata 'name=TDH_MMIO_MT_SET' 'name=TDH_TDI_LOCK'
+ordered tdx_lock_before_dma 'name=TDH_DMAR_ADD' 'name=TDH_TDI_LOCK'
+ordered tdx_report_before_asked 'firmware tdg-report' 'name=TDH_TDI_REPORT'
+ordered tdx_accept_before_map ' private=1' 'firmware tdg-accept-mmio'
+ordered tdx_start_before_td 'firmware tdg-start' 'iommufd tsm-req-start'
+ordered tdx_workload_before_start 'name=TDH_TDI_START' 'device workload'
+ordered tdx_revoke_before_stop 'name=TDH_TDI_STOP' ' tsm_revoke_mmio: '
+ordered tdx_dma_off_before_stop 'name=TDH_TDI_STOP' 'name=TDH_DMAR_BLOCK'
+ordered tdx_remove_before_invalidation 'name=TDH_IQINV' 'name=TDH_DMAR_REMOVE'
+ordered tdx_metadata_before_dma_off 'name=TDH_DMAR_REMOVE' 'name=TDH_MMIO_MT_REMOVE'
+ordered tdx_open_before_remove 'name=TDH_TDI_REMOVE' 'old=TSM_BOUND|TSM_MMIO new=0'
+ordered tdx_delete_before_block 'name=TDH_IDE_STREAM_BLOCK' 'name=TDH_IDE_STREAM_DELETE'
 golden=$traces/stop-first.trace
 
 # Number of the first line with something

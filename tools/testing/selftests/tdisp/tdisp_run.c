@@ -9,9 +9,10 @@
  * rounds with it afterwards.
  *
  * With the order of SEV-TIO it is the driver of AMD's PSP, above a model of that,
- * which binds the device; with that of Arm CCA, likewise, the one of the RMM. The
- * soft TSM is loaded then, too: it tells the device which accesses come from
- * private mappings, in place of hardware.
+ * which binds the device; with that of Arm CCA, likewise, the one of the RMM, and
+ * with that of TDX Connect the one of the TDX module. The soft TSM is loaded then,
+ * too: it tells the device which accesses come from private mappings, in place of
+ * hardware.
  */
 #include <errno.h>
 #include <signal.h>
@@ -24,6 +25,7 @@
 #include "lib/psp.h"
 #include "lib/rmm.h"
 #include "lib/steps.h"
+#include "lib/tdxm.h"
 #include "lib/vmm_round.h"
 
 #define USAGE	2
@@ -39,12 +41,14 @@ static const char *teardown = "stop-first";
  * @name: as the argument of -t
  * @model: the model
  * @params: to load it with
+ * @regs_64bit: a guest takes BARs of 64 bit only for its own
  * @check: nothing that the firmware minds, and it has given all back
  */
 struct fw_order {
 	const char *name;
 	const struct fwmodel *model;
 	const char *params;
+	bool regs_64bit;
 	void (*check)(void);
 };
 
@@ -57,7 +61,9 @@ static void print_usage(FILE *f)
 		   "-r  rounds without restarting the VM (default: 1)\n"
 		   "-t  stop-first, stop-first-late-revoke or revoke-first; or\n"
 		   "    sev-tio, with the PSP as TSM, and without faults; or\n"
-		   "    cca, with the RMM, likewise\n"
+		   "    cca, with the RMM, or tdx, with the TDX module,\n"
+		   "    likewise; tdx wants a device with registers in a\n"
+		   "    BAR of 64 bit\n"
 		   "-2  functions 0 and 1 at the same time\n"
 		   "-f  first a round with a device that misbehaves:\n\n");
 	for (int i = 0; i < tvm_nr_faults; i++)
@@ -144,10 +150,25 @@ static void check_rmm(void)
 		fail("the RMM is not as it was", -EPROTO);
 }
 
+static void check_tdxm(void)
+{
+	struct tdxm_state state;
+	int rc;
+
+	rc = tdxm_get_state(&state);
+	if (rc)
+		fail("no state of the TDX module", rc);
+	if (state.violations || state.refused || state.dirty || state.sessions ||
+	    state.streams || state.tdis || state.mmio || state.dmar ||
+	    state.blocks)
+		fail("the TDX module is not as it was", -EPROTO);
+}
+
 /* Of the RMM: with new keys for each unlock, and ranges in one call */
 static const struct fw_order fw_orders[] = {
-	{ "sev-tio", &psp_model, "", check_psp },
-	{ "cca", &rmm_model, "krou=1 range_max=0", check_rmm },
+	{ "sev-tio", &psp_model, "", false, check_psp },
+	{ "cca", &rmm_model, "krou=1 range_max=0", false, check_rmm },
+	{ "tdx", &tdxm_model, "", true, check_tdxm },
 };
 
 static const struct fw_order *find_order(const char *name)
@@ -284,6 +305,22 @@ static bool parse(int argc, char **argv)
 	return nr_rounds > 0 && !(fw_order && fault);
 }
 
+/* The one that was named, or else the first that the guest can take as its own */
+static bool find_device(void)
+{
+	if (!fw_order || !fw_order->regs_64bit)
+		return true;
+	for (int i = 0; i < setup.nr_devs; i++) {
+		if (!pci_bar_is_64bit(setup.devs[i].fn->bdf, TDISP_BAR_REGS))
+			continue;
+		if (setup.dev != &setup.devs[i])
+			setup.fn = setup.devs[i].fn;
+		setup.dev = &setup.devs[i];
+		return true;
+	}
+	return false;
+}
+
 static int ready(void)
 {
 	int rc;
@@ -309,6 +346,11 @@ int main(int argc, char **argv)
 	why = setup_init(&argc, argv);
 	if (why) {
 		printf("SKIP: %s\n", why);
+		return KSFT_SKIP;
+	}
+	if (!find_device()) {
+		printf("SKIP: no device with registers in a BAR of 64 bit, for guests of %s\n",
+		       fw_order->name);
 		return KSFT_SKIP;
 	}
 	if (setup.fn != setup.dev->fn || nr_fns > setup.dev->nr_fns) {

@@ -433,6 +433,37 @@ TEST_F_TIMEOUT(tdx, interrupted, 240)
 	expect_nothing_left(1);
 }
 
+/* DMA of the TDI gets through while the TD has accepted it, and not before START */
+TEST_F_TIMEOUT(tdx, trusted_dma, 60)
+{
+	struct tdi *tdi = &self->tdi[0];
+	struct tdxm_state state;
+
+	test_err(ENODEV, tdxm_guest(self->rid, TDXM_GUEST_ACCEPT_DMA));
+	for (int i = 0; i < 2; i++) {
+		test_cmd(tdi_bind(tdi));
+		EXPECT_EQ(0, testctl_get(self->rid, TDISP_CTL_TRUSTED_DMA));
+		test_cmd(tdxm_guest(self->rid, TDXM_GUEST_ACCEPT_DMA));
+		EXPECT_EQ(1, testctl_get(self->rid, TDISP_CTL_TRUSTED_DMA));
+		test_err(EPERM, tdxm_guest(self->rid, TDXM_GUEST_ACCEPT_DMA));
+		/* It is the TD's, whatever the host asks for */
+		test_err(EOPNOTSUPP, tdi_enable_dma(tdi));
+		test_cmd(tdi_unbind(tdi));
+		EXPECT_EQ(0, testctl_get(self->rid, TDISP_CTL_TRUSTED_DMA));
+		test_cmd(tdxm_get_state(&state));
+		EXPECT_EQ(0, state.dmar);
+	}
+	/* A bind that fails leaves nothing to accept */
+	testctl_set(self->rid, TDISP_CTL_LOCK_ERROR, TDISP_ERR_INVALID_CONFIG);
+	test_err(EIO, tdi_bind(tdi));
+	testctl_set(self->rid, TDISP_CTL_LOCK_ERROR, 0);
+	test_err(ENODEV, tdxm_guest(self->rid, TDXM_GUEST_ACCEPT_DMA));
+	EXPECT_EQ(0, testctl_get(self->rid, TDISP_CTL_TRUSTED_DMA));
+	close_all(self);
+	test_cmd(setup_disconnect(self->dev));
+	expect_nothing_left(1);
+}
+
 /* The report is the TD's to ask for, device information is the host's */
 TEST_F_TIMEOUT(tdx, evidence, 60)
 {

@@ -20,6 +20,7 @@
 
 #include "tdisp_harness.h"
 #include "lib/steps.h"
+#include "lib/tdxm.h"
 #include "lib/vcpu.h"
 #include "lib/vmm_round.h"
 
@@ -274,7 +275,7 @@ TEST_F_TIMEOUT(vmm, wrong_calls, 60)
 	expect_call(tvm, GHCI_UNKNOWN_CALL, .nr = 0, .tdi_id = GUEST_DEVFN);
 	expect_call(tvm, GHCI_UNKNOWN_CALL, .nr = GHCI_BIND - 1,
 		    .tdi_id = GUEST_DEVFN);
-	expect_call(tvm, GHCI_UNKNOWN_CALL, .nr = GHCI_BIND_STATUS + 1,
+	expect_call(tvm, GHCI_UNKNOWN_CALL, .nr = GHCI_TDCALL + 1,
 		    .tdi_id = GUEST_DEVFN);
 	expect_call(tvm, GHCI_UNKNOWN_CALL, .nr = ~0u, .tdi_id = GUEST_DEVFN);
 	expect_call(tvm, GHCI_NO_DEVICE, .nr = GHCI_BIND);
@@ -287,6 +288,12 @@ TEST_F_TIMEOUT(vmm, wrong_calls, 60)
 	expect_call(tvm, GHCI_BAD_VALUE, .nr = GHCI_OBJECT_INFO,
 		    .tdi_id = GUEST_DEVFN, .arg = { 1ull << 32 }, .buf = BUF,
 		    .buf_len = 4);
+	/* Of a TD only, and there is no TDX module here */
+	expect_refused(tvm, EINVAL, .nr = GHCI_TDCALL, .tdi_id = GUEST_DEVFN);
+	expect_refused(tvm, EINVAL, .nr = GHCI_TDCALL, .tdi_id = GUEST_DEVFN,
+		       .arg = { TDXM_GUEST_ACCEPT_MMIO + 1 });
+	expect_refused(tvm, ENOENT, .nr = GHCI_TDCALL, .tdi_id = GUEST_DEVFN,
+		       .arg = { TDXM_GUEST_START });
 	expect_state(self->rid, TDISP_STATE_LOCKED);
 	guest_does(tvm, GUEST_UNBIND, 0, GUEST_OK);
 	round_passes(tvm);

@@ -63,7 +63,7 @@ enum scope {
 
 /* Whose steps it has, besides those that all have */
 enum tsm {
-	ANY_TSM, SOFT_TSM, PSP, RMM,
+	ANY_TSM, SOFT_TSM, PSP, RMM, TDX_MODULE,
 };
 
 enum step {
@@ -101,6 +101,13 @@ enum step {
 	RMM_UNDELEGATE_VDEV, RMM_UNDELEGATE, RMM_UNMAP, RMM_UNLOCK,
 	RMM_KEY_REFRESH, RMM_KEY_PURGE, RMM_DESTROY, RMM_STREAM_DISCONNECT,
 	RMM_PDEV_STOP, RMM_PDEV_DESTROY,
+	TDX_KM_STOP, TDX_KM_SETUP, TDX_STATE_RUN, TDX_STATE_LOCKED,
+	TDX_SPDM_CREATE, TDX_SPDM_CONNECT, TDX_STREAM_CREATE, TDX_CREATE,
+	TDX_MT_ADD, TDX_MT_SET, TDX_DMA_ON, TDX_DMAR_ADD, TDX_LOCK,
+	TDG_REPORT, TDX_REPORT, TDG_ACCEPT_MMIO, TDG_ACCEPT_DMA, TDG_START,
+	TDX_START, TDX_STOP, TDX_DMAR_BLOCK, TDX_IQINV, TDX_DMAR_REMOVE,
+	TDX_MT_REMOVE, TDX_REMOVE, TDX_STREAM_BLOCK, TDX_STREAM_DELETE,
+	TDX_SPDM_DISCONNECT, TDX_SPDM_DELETE,
 	NR_STEPS,
 	NOTHING = NR_STEPS,
 };
@@ -130,10 +137,11 @@ extern const struct step_desc steps[NR_STEPS];
 
 /*
  * When the TSM stops the TDI, as the soft TSM's parameter "teardown" has it; or
- * the order of SEV-TIO, with the commands of its firmware, or that of Arm CCA
+ * the order of SEV-TIO, with the commands of its firmware, or that of Arm CCA, or of
+ * TDX Connect
  */
 enum teardown {
-	STOP_FIRST, LATE_REVOKE, REVOKE_FIRST, SEV_TIO, CCA, NR_TEARDOWNS,
+	STOP_FIRST, LATE_REVOKE, REVOKE_FIRST, SEV_TIO, CCA, TDX, NR_TEARDOWNS,
 	ALWAYS = NR_TEARDOWNS,
 	/* Unless the VMM makes memslots and vDEVICEs while the guest runs */
 	BEFORE_RUN,

@@ -395,7 +395,9 @@ static int rc_of(const struct record *rec)
  */
 static bool has_failed(const struct record *rec, enum step step)
 {
-	return rc_of(rec) && (step != DMA_ON || rc_of(rec) != -EOPNOTSUPP);
+	if (step == DMA_ON || step == TDX_DMA_ON)
+		return rc_of(rec) && rc_of(rec) != -EOPNOTSUPP;
+	return rc_of(rec);
 }
 
 static void see(const struct record *rec, struct fn *fn, enum step step)

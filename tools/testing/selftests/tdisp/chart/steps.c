@@ -44,7 +44,7 @@ const struct step_desc steps[NR_STEPS] = {
 	      _value, _label, _after)					   \
 	EVENT_OF(ANY_TSM, _step, _number, _phase, _scope, _from, _to,	   \
 		 _name, _key, _value, _label, _after)
-/* A call of firmware, for the soft TSM, for SEV-TIO, and for Arm CCA */
+/* A call of firmware: for the soft TSM, SEV-TIO, Arm CCA, and TDX Connect */
 #define SOFT_CALL(_step, _number, _phase, _scope, _from, _to, _value,	   \
 		  _label, _after)					   \
 	EVENT_OF(SOFT_TSM, _step, _number, _phase, _scope, _from, _to,	   \
@@ -59,6 +59,18 @@ const struct step_desc steps[NR_STEPS] = {
 #define RMM_KVM(_step, _number, _phase, _value, _after)			   \
 	EVENT_OF(RMM, _step, _number, _phase, ROUND, KVM, FIRMWARE,	   \
 		 "tsm_fw_call", "name", _value, "{name}", _after)
+#define TDX_CALL(_step, _number, _phase, _scope, _value, _label, _after)   \
+	EVENT_OF(TDX_MODULE, _step, _number, _phase, _scope, HOST_TSM,	   \
+		 FIRMWARE, "tsm_fw_call", "name", _value, _label, _after)
+/* The driver of the IOMMU makes these */
+#define TDX_IOMMU(_step, _number, _phase, _value, _after)		   \
+	EVENT_OF(TDX_MODULE, _step, _number, _phase, ROUND, IOMMUFD,	   \
+		 FIRMWARE, "tsm_fw_call", "name", _value, "IOMMU: {name}", \
+		 _after)
+/* The TD itself, past the VMM */
+#define TDG_CALL(_step, _number, _phase, _call, _label)			   \
+	MARKER_OF(TDX_MODULE, _step, _number, _phase, ROUND, GUEST_TSM,	   \
+		  FIRMWARE, _call, _label, NOTHING)
 	MARKER(CONNECT, "1", SETUP, ONCE, ADMIN, HOST_TSM, "connect",
 	       "connect"),
 	SOFT_CALL(CONNECT_SPDM, "1", SETUP, OPTIONAL, FIRMWARE, DEVICE,
@@ -321,6 +333,62 @@ const struct step_desc steps[NR_STEPS] = {
 		 "{name}", NOTHING),
 	RMM_CALL(RMM_UNDELEGATE_PDEV, "", UNBIND, ONCE,
 		 "RMI_GRANULE_RANGE_UNDELEGATE", "{name}", RMM_PDEV_DESTROY),
+
+	TDX_CALL(TDX_SPDM_CREATE, "1", SETUP, ONCE, "TDH_SPDM_CREATE",
+		 "{name}", NOTHING),
+	TDX_CALL(TDX_SPDM_CONNECT, "1", SETUP, ONCE, "TDH_SPDM_CONNECT",
+		 "{name}", NOTHING),
+	TDX_CALL(TDX_STREAM_CREATE, "1", SETUP, ONCE, "TDH_IDE_STREAM_CREATE",
+		 "{name}", NOTHING),
+	TDX_CALL(TDX_KM_SETUP, "1", SETUP, ONCE, "TDH_IDE_STREAM_KM",
+		 "{name}: keys", NOTHING),
+	TDX_CALL(TDX_CREATE, "19", BIND, ROUND, "TDH_TDI_CREATE", "{name}",
+		 TSM_BIND),
+	TDX_CALL(TDX_MT_ADD, "19", BIND, ROUND, "TDH_MMIO_MT_ADD", "{name}",
+		 TSM_BIND),
+	TDX_CALL(TDX_MT_SET, "19", BIND, ROUND, "TDH_MMIO_MT_SET", "{name}",
+		 TSM_BIND),
+	EVENT_OF(TDX_MODULE, TDX_DMA_ON, "17", BIND, ROUND, HOST_TSM, IOMMUFD,
+		 "tsm_trusted_dma", "on", "1", "trusted DMA, pending",
+		 TSM_BIND),
+	TDX_IOMMU(TDX_DMAR_ADD, "17", BIND, "TDH_DMAR_ADD", TSM_BIND),
+	TDX_CALL(TDX_LOCK, "19", BIND, ROUND, "TDH_TDI_LOCK", "{name}",
+		 TSM_BIND),
+	TDX_CALL(TDX_STATE_LOCKED, "19", BIND, ROUND, "TDH_TDI_STATE",
+		 "{name}", TDX_LOCK),
+	TDG_CALL(TDG_REPORT, "21,22", ATTEST, "tdg-report", "TDG: get report"),
+	TDX_CALL(TDX_REPORT, "24", ATTEST, ROUND, "TDH_TDI_REPORT", "{name}",
+		 TSM_BIND),
+	TDG_CALL(TDG_ACCEPT_MMIO, "30", ACCEPT, "tdg-accept-mmio",
+		 "TDG: accept MMIO"),
+	TDG_CALL(TDG_ACCEPT_DMA, "30", ACCEPT, "tdg-accept-dma",
+		 "TDG: accept DMA"),
+	TDG_CALL(TDG_START, "31,32", ACCEPT, "tdg-start", "TDG: start"),
+	TDX_CALL(TDX_START, "34", ACCEPT, ROUND, "TDH_TDI_START", "{name}",
+		 TSM_START),
+	TDX_CALL(TDX_STATE_RUN, "34", ACCEPT, ROUND, "TDH_TDI_STATE",
+		 "{name}", TDX_START),
+	TDX_CALL(TDX_STOP, "41", UNBIND, ROUND, "TDH_TDI_STOP", "{name}",
+		 TSM_UNBIND),
+	TDX_IOMMU(TDX_DMAR_BLOCK, "45,46", UNBIND, "TDH_DMAR_BLOCK",
+		  TSM_UNBIND),
+	TDX_IOMMU(TDX_IQINV, "45,46", UNBIND, "TDH_IQINV", TSM_UNBIND),
+	TDX_IOMMU(TDX_DMAR_REMOVE, "45,46", UNBIND, "TDH_DMAR_REMOVE",
+		  TSM_UNBIND),
+	TDX_CALL(TDX_MT_REMOVE, "47", UNBIND, ROUND, "TDH_MMIO_MT_REMOVE",
+		 "{name}", TSM_UNBIND),
+	TDX_CALL(TDX_REMOVE, "47", UNBIND, ROUND, "TDH_TDI_REMOVE", "{name}",
+		 TSM_UNBIND),
+	TDX_CALL(TDX_KM_STOP, "", UNBIND, ONCE, "TDH_IDE_STREAM_KM",
+		 "{name}: no more keys", DISCONNECT),
+	TDX_CALL(TDX_STREAM_BLOCK, "", UNBIND, ONCE, "TDH_IDE_STREAM_BLOCK",
+		 "{name}", NOTHING),
+	TDX_CALL(TDX_STREAM_DELETE, "", UNBIND, ONCE, "TDH_IDE_STREAM_DELETE",
+		 "{name}", NOTHING),
+	TDX_CALL(TDX_SPDM_DISCONNECT, "", UNBIND, ONCE, "TDH_SPDM_DISCONNECT",
+		 "{name}", NOTHING),
+	TDX_CALL(TDX_SPDM_DELETE, "", UNBIND, ONCE, "TDH_SPDM_DELETE",
+		 "{name}", NOTHING),
 #undef MARKER_OF
 #undef MARKER
 #undef EVENT_OF
@@ -329,6 +397,9 @@ const struct step_desc steps[NR_STEPS] = {
 #undef PSP_CALL
 #undef RMM_CALL
 #undef RMM_KVM
+#undef TDX_CALL
+#undef TDX_IOMMU
+#undef TDG_CALL
 };
 
 const char * const teardowns[NR_TEARDOWNS] = {
@@ -337,6 +408,7 @@ const char * const teardowns[NR_TEARDOWNS] = {
 	[REVOKE_FIRST] = "revoke-first",
 	[SEV_TIO] = "sev-tio",
 	[CCA] = "cca",
+	[TDX] = "tdx",
 };
 
 const struct order orders[] = {
@@ -405,21 +477,37 @@ const struct order orders[] = {
 	CHAIN(CCA, SHARED_AGAIN, RMM_STREAM_DISCONNECT, RMM_COMM_DISCONNECT,
 	      RMM_DISCONNECTED, RMM_PDEV_STOP, RMM_PDEV_DESTROY,
 	      RMM_UNDELEGATE_PDEV),
+	CHAIN(TDX, CONNECT, TDX_SPDM_CREATE, TDX_SPDM_CONNECT,
+	      TDX_STREAM_CREATE, TDX_KM_SETUP, VMM_BIND),
+	CHAIN(TDX, CLOSE_DMABUF, TDX_CREATE, TDX_MT_ADD, TDX_MT_SET,
+	      TDX_DMA_ON, TDX_DMAR_ADD, TDX_LOCK, TDX_STATE_LOCKED,
+	      GUEST_ATTEST),
+	CHAIN(TDX, GUEST_ATTEST, TDG_REPORT, TDX_REPORT, GUEST_ACCEPT),
+	CHAIN(TDX, CONVERT_PRIVATE, MAP_PRIVATE, TDG_ACCEPT_MMIO,
+	      TDG_ACCEPT_DMA, TDG_START, GHCI_START),
+	CHAIN(TDX, TSM_START, TDX_START, TDX_STATE_RUN, WORKLOAD),
+	/* The module unmaps nothing before STOP was called */
+	CHAIN(TDX, TSM_UNBIND, TDX_STOP, REVOKE, ZAP_PRIVATE, DMA_OFF,
+	      TDX_DMAR_BLOCK, TDX_IQINV, TDX_DMAR_REMOVE, TDX_MT_REMOVE,
+	      TDX_REMOVE, OPEN_DEVICE, CONVERT_SHARED),
+	CHAIN(TDX, SHARED_AGAIN, TDX_KM_STOP, TDX_STREAM_BLOCK,
+	      TDX_STREAM_DELETE, TDX_SPDM_DISCONNECT, TDX_SPDM_DELETE),
 #undef CHAIN
 };
 
 bool has_step(enum step step)
 {
-	switch (steps[step].tsm) {
-	case SOFT_TSM:
-		return opts.teardown != SEV_TIO && opts.teardown != CCA;
-	case PSP:
-		return opts.teardown == SEV_TIO;
-	case RMM:
-		return opts.teardown == CCA;
-	default:
-		return true;
-	}
+	static const enum tsm tsm_of[NR_TEARDOWNS] = {
+		[STOP_FIRST] = SOFT_TSM,
+		[LATE_REVOKE] = SOFT_TSM,
+		[REVOKE_FIRST] = SOFT_TSM,
+		[SEV_TIO] = PSP,
+		[CCA] = RMM,
+		[TDX] = TDX_MODULE,
+	};
+
+	return steps[step].tsm == ANY_TSM ||
+	       steps[step].tsm == tsm_of[opts.teardown];
 }
 
 const size_t nr_orders = ARRAY_SIZE(orders);

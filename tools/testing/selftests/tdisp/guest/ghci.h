@@ -106,6 +106,11 @@ enum ghci_nr {
 	GHCI_BIND_ASYNC,
 	/* GHCI_BUSY, or, once, the result of the last GHCI_BIND_ASYNC */
 	GHCI_BIND_STATUS,
+	/*
+	 * arg: TDXM_GUEST_*. No call of the VMM: what a TD asks the TDX module for
+	 * by TDCALL. Here the VMM is the way to the model of it, and has no say
+	 */
+	GHCI_TDCALL,
 };
 
 enum ghci_status {
@@ -140,7 +145,7 @@ enum guest_step {
  * @fn: which function, 0 or 1
  * @arg: depends on @nr
  * @verdict: enum guest_verdict
- * @flags: GUEST_SNP, GUEST_REALM
+ * @flags: GUEST_SNP, GUEST_REALM, GUEST_TD
  * @call: the last call about a function, or one to make
  * @val: whatever @nr or @verdict give besides
  */
@@ -164,6 +169,11 @@ struct guest_job {
  * ask the RMM itself for DMA, whom it does not reach here, so memory is shared, too
  */
 #define GUEST_REALM		2
+/*
+ * It is a TD: it binds without waiting, gets certificates and measurements as one
+ * object, and has the TDX module accept MMIO and DMA, and start the device
+ */
+#define GUEST_TD		4
 
 enum guest_job_nr {
 	/* Find the function, size its BARs, turn it on, set up its MSI-X */

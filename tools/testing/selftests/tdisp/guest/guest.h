@@ -18,6 +18,7 @@
 #include "../../../tdisp/tdisp-proto.h"
 #include "../../../tdisp/tdisp-testdev.h"
 #include "../../../tdisp/soft-tsm.h"
+#include "../../../tdisp/tdxm-inject.h"
 #include "../lib/report.h"
 
 #include "ghci.h"
@@ -110,6 +111,10 @@ u32 tsm_unbind(struct guest_fn *fn);
 /* snp.c */
 u32 snp_tdi_info(struct guest_fn *fn);
 u32 snp_validate(struct guest_fn *fn, u64 gpa, u32 pages, u16 range);
+
+/* td.c */
+u32 td_ask(const struct guest_fn *fn, u32 op);
+u32 td_accept_mmio(const struct guest_fn *fn, u64 gpa, u64 size);
 
 /* main.c */
 extern struct guest_job *const job;

@@ -27,19 +27,12 @@ static u32 simple_call(const struct guest_fn *fn, u32 nr)
 	return ghci_fn(fn, &call) == GHCI_OK ? GUEST_OK : GUEST_CALL_FAILED;
 }
 
-u32 tsm_bind(struct guest_fn *fn)
-{
-	fn->report_len = 0;
-	return simple_call(fn, GHCI_BIND);
-}
-
 /*
  * As the guest of a TD does it: the VMM may take its time, and nobody promises
  * an end of it. The pauses are what counts, calls come on top.
  */
-u32 tsm_bind_async(struct guest_fn *fn)
+static u32 bind_async(struct guest_fn *fn, u64 limit)
 {
-	u64 limit = job->arg[0] ?: GUEST_BIND_MS;
 	struct ghci_call call;
 
 	fn->report_len = 0;
@@ -58,9 +51,27 @@ u32 tsm_bind_async(struct guest_fn *fn)
 	return call.status == GHCI_OK ? GUEST_OK : GUEST_CALL_FAILED;
 }
 
+u32 tsm_bind_async(struct guest_fn *fn)
+{
+	return bind_async(fn, job->arg[0] ?: GUEST_BIND_MS);
+}
+
+u32 tsm_bind(struct guest_fn *fn)
+{
+	if (job->flags & GUEST_TD)
+		return bind_async(fn, GUEST_BIND_MS);
+	fn->report_len = 0;
+	return simple_call(fn, GHCI_BIND);
+}
+
+/* Of a TD the module lets nobody start it before the TD has said so */
 u32 tsm_start(struct guest_fn *fn)
 {
-	return simple_call(fn, GHCI_START);
+	u32 verdict = GUEST_OK;
+
+	if (job->flags & GUEST_TD)
+		verdict = td_ask(fn, TDXM_GUEST_START);
+	return verdict == GUEST_OK ? simple_call(fn, GHCI_START) : verdict;
 }
 
 u32 tsm_unbind(struct guest_fn *fn)
@@ -307,11 +318,32 @@ static bool verify_report(struct guest_fn *fn, u32 len)
 	       verify_number(fn) && verify_ranges(fn);
 }
 
-u32 tsm_attest(struct guest_fn *fn)
+/*
+ * Certificates and measurements as the TDX module puts them out, where the model
+ * has the length of the former before both. They are of the time of connect: where
+ * a nonce would go is not known.
+ */
+static u32 attest_device_info(struct guest_fn *fn)
+{
+	u32 len, cert;
+
+	if (!read_object(fn, IOMMU_TSM_OBJECT_MEAS, object, sizeof(object),
+			 &len))
+		return GUEST_CALL_FAILED;
+	if (len < sizeof(cert))
+		return GUEST_BAD_CERT;
+	memcpy(&cert, object, sizeof(cert));
+	len -= sizeof(cert);
+	if (cert > len || !verify_cert(object + sizeof(cert), cert))
+		return GUEST_BAD_CERT;
+	return verify_meas(object + sizeof(cert) + cert, len - cert) ?
+	       GUEST_OK : GUEST_BAD_MEAS;
+}
+
+static u32 attest_objects(struct guest_fn *fn)
 {
 	u32 len, verdict;
 
-	fn->report_len = 0;
 	if (!read_object(fn, IOMMU_TSM_OBJECT_CERT, object, sizeof(object),
 			 &len))
 		return GUEST_CALL_FAILED;
@@ -320,6 +352,19 @@ u32 tsm_attest(struct guest_fn *fn)
 	verdict = attest_measurements(fn);
 	if (verdict == GUEST_OK && (job->flags & GUEST_SNP))
 		verdict = snp_tdi_info(fn);
+	return verdict;
+}
+
+u32 tsm_attest(struct guest_fn *fn)
+{
+	u32 len, verdict;
+
+	fn->report_len = 0;
+	verdict = job->flags & GUEST_TD ? attest_device_info(fn) :
+					  attest_objects(fn);
+	/* Who has asked for a report gets one, and nobody else */
+	if (verdict == GUEST_OK && (job->flags & GUEST_TD))
+		verdict = td_ask(fn, TDXM_GUEST_REPORT);
 	if (verdict != GUEST_OK)
 		return verdict;
 	if (!read_object(fn, IOMMU_TSM_OBJECT_REPORT, fn->report_data,
@@ -342,6 +387,8 @@ static u32 accept_range(struct guest_fn *fn, u32 i)
 
 	if (ghci_fn(fn, &call) != GHCI_OK)
 		return GUEST_CALL_FAILED;
+	if (job->flags & GUEST_TD)
+		return td_accept_mmio(fn, gpa, range_size(range));
 	return job->flags & GUEST_SNP ?
 	       snp_validate(fn, gpa, range->pages, range->id) : GUEST_OK;
 }
@@ -358,6 +405,8 @@ u32 tsm_accept(struct guest_fn *fn)
 		if (verdict != GUEST_OK)
 			return verdict;
 	}
+	if (job->flags & GUEST_TD)
+		return td_ask(fn, TDXM_GUEST_ACCEPT_DMA);
 	return job->flags & (GUEST_SNP | GUEST_REALM) ?
 	       GUEST_OK : simple_call(fn, GHCI_ENABLE_DMA);
 }

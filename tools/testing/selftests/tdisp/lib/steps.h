@@ -9,7 +9,7 @@
  *	tdisp_done: CALL rc=RC [KEY=VALUE]...
  *
  * The first when a step is taken, the second when one has failed. FROM and TO
- * are of "guest guest-tsm vmm vfio iommufd host-tsm kvm device admin", RC is 0
+ * are of "guest guest-tsm vmm vfio iommufd host-tsm firmware kvm device admin", RC is 0
  * or a negative errno. Keys are fn, the host's name of a function; round, the
  * number of a round from 1 on; bar; gpa and size, in hexadecimal; verdict and
  * code, what a guest, or a TSM, says besides the errno.
@@ -24,12 +24,14 @@
  *	vmm > iommufd		setup-shared-dma create-hwpt attach-hwpt
  *				alloc-viommu alloc-vdevice tsm-bind tsm-req-info
  *				tsm-req-regen tsm-req-validate tsm-req-enable-dma
- *				tsm-req-start tsm-req-state tsm-unbind
+ *				tsm-req-start tsm-req-state tsm-req-message
+ *				tsm-unbind
  *	guest > device		enum-shared use-shared workload use-shared-again
  *	guest > guest-tsm	connect-bind attest accept disconnect
  *	guest-tsm > vmm		ghci-bind ghci-get-info ghci-regen ghci-accept
  *				ghci-enable-dma ghci-start ghci-get-state
- *				ghci-unbind
+ *				ghci-message ghci-unbind
+ *	guest-tsm > firmware	tdg-report tdg-accept-mmio tdg-accept-dma tdg-start
  *
  * What the guest does is written by the VMM when the guest tells it.
  */

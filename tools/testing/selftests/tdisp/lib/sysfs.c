@@ -16,6 +16,8 @@
 #include "tdisp_lib.h"
 
 #define PCI_DIR "/sys/bus/pci/devices/"
+/* In the file "resource", as in linux/ioport.h */
+#define IORESOURCE_MEM_64	0x00100000
 
 int sysfs_read(char *buf, size_t size, const char *fmt, ...)
 {
@@ -213,7 +215,8 @@ int pci_find_test_devices(struct tdisp_device *devs, int max)
 	return nr;
 }
 
-int pci_bar(const char *bdf, int bar, u64 *start, u64 *size)
+static int read_bar(const char *bdf, int bar, u64 *start, u64 *size,
+		    u64 *bar_flags)
 {
 	unsigned long long first, last, flags;
 	char buf[4096], *line = buf;
@@ -232,7 +235,23 @@ int pci_bar(const char *bdf, int bar, u64 *start, u64 *size)
 		return -ENOENT;
 	*start = first;
 	*size = last - first + 1;
+	*bar_flags = flags;
 	return 0;
+}
+
+int pci_bar(const char *bdf, int bar, u64 *start, u64 *size)
+{
+	u64 flags;
+
+	return read_bar(bdf, bar, start, size, &flags);
+}
+
+bool pci_bar_is_64bit(const char *bdf, int bar)
+{
+	u64 start, size, flags;
+
+	return !read_bar(bdf, bar, &start, &size, &flags) &&
+	       flags & IORESOURCE_MEM_64;
 }
 
 int pci_driver(const char *bdf, char *name, size_t size)

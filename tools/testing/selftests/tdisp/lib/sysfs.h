@@ -55,6 +55,7 @@ int pci_find(char *bdf, size_t size, u16 vendor, u16 device);
 int pci_find_test_devices(struct tdisp_device *devs, int max);
 /* Start and size of a BAR in the physical address space */
 int pci_bar(const char *bdf, int bar, u64 *start, u64 *size);
+bool pci_bar_is_64bit(const char *bdf, int bar);
 /* Driver of a function, empty if none */
 int pci_driver(const char *bdf, char *name, size_t size);
 int pci_driver_set(const char *bdf, const char *override, const char *driver);

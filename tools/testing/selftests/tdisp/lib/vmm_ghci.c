@@ -12,6 +12,7 @@
 #include "tdisp_lib.h"
 #include "psp.h"
 #include "steps.h"
+#include "tdxm.h"
 #include "vmm.h"
 
 /**
@@ -143,9 +144,10 @@ static int do_regen_object(struct tvm *tvm, struct ghci *ghci)
  */
 static int do_accept_mmio(struct tvm *tvm, struct ghci *ghci)
 {
-	/* Nor is an address of the report one that the driver of CCA knows */
+	/* Nor is it one that the drivers of CCA and TDX Connect know */
 	bool obscured = tdi_tvm_arch == IOMMU_TVM_ARCH_SEV ||
-			tdi_tvm_arch == IOMMU_TVM_ARCH_CCA;
+			tdi_tvm_arch == IOMMU_TVM_ARCH_CCA ||
+			tdi_tvm_arch == IOMMU_TVM_ARCH_TDX;
 	u64 gpa = ghci->call.arg[0], size = ghci->call.arg[1];
 	int rc;
 
@@ -187,6 +189,24 @@ static int do_guest_msg(struct tvm *tvm, struct ghci *ghci)
 			 psp_send_msg(&ghci->fn->tdi, ghci->buf, &len));
 }
 
+/* Past the VMM in reality: nothing of it is looked at */
+static int do_tdcall(struct tvm *tvm, struct ghci *ghci)
+{
+	static const char * const names[] = {
+		[TDXM_GUEST_REPORT] = "tdg-report",
+		[TDXM_GUEST_START] = "tdg-start",
+		[TDXM_GUEST_ACCEPT_DMA] = "tdg-accept-dma",
+		[TDXM_GUEST_ACCEPT_MMIO] = "tdg-accept-mmio",
+	};
+	u64 op = ghci->call.arg[0];
+
+	if (op >= ARRAY_SIZE(names) || !names[op])
+		return -EINVAL;
+	call_step(tvm, ghci, "guest-tsm", "firmware", names[op]);
+	return call_done(tvm, ghci, names[op],
+			 tdxm_guest(ghci->fn->tdi.fn->rid, op));
+}
+
 /* What a call is made of */
 static const struct {
 	const char *name;
@@ -219,6 +239,7 @@ static const struct {
 	[GHCI_BIND_ASYNC] = { "ghci-bind", do_bind_async },
 	/* No step: how often a guest asks is a matter of time */
 	[GHCI_BIND_STATUS] = { NULL, do_bind_status },
+	[GHCI_TDCALL] = { NULL, do_tdcall, 1 },
 };
 
 static struct tvm_fn *find_fn(struct tvm *tvm, u32 tdi_id)

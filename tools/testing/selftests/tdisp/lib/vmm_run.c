@@ -98,6 +98,20 @@ static int run_vcpu(struct tvm *tvm)
 	return rc;
 }
 
+static u32 guest_flags(void)
+{
+	switch (tdi_tvm_arch) {
+	case IOMMU_TVM_ARCH_SEV:
+		return GUEST_SNP;
+	case IOMMU_TVM_ARCH_CCA:
+		return GUEST_REALM;
+	case IOMMU_TVM_ARCH_TDX:
+		return GUEST_TD;
+	default:
+		return 0;
+	}
+}
+
 struct guest_job *tvm_job(struct tvm *tvm)
 {
 	return tvm->ram + GUEST_JOB_GPA;
@@ -116,9 +130,7 @@ int tvm_run_job(struct tvm *tvm, u32 nr, u32 fn)
 	}
 	job->nr = nr;
 	job->fn = fn;
-	job->flags = tdi_tvm_arch == IOMMU_TVM_ARCH_SEV ? GUEST_SNP : 0;
-	if (tdi_tvm_arch == IOMMU_TVM_ARCH_CCA)
-		job->flags = GUEST_REALM;
+	job->flags = guest_flags();
 	job->verdict = NR_GUEST_VERDICTS;
 	rc = run_vcpu(tvm);
 	return rc == -EAGAIN ? 0 : rc;
