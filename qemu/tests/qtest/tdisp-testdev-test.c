@@ -2071,7 +2071,7 @@ static void place_pfs(void)
     cfg_writew(BDF(0, 6, 0), PCI_COMMAND, ON);
 }
 
-static void start_vfs(void)
+static void start_vfs(const char *props)
 {
     unsigned i;
 
@@ -2102,9 +2102,9 @@ static void start_vfs(void)
     qts = qtest_initf("-machine q35 -m 128M -nodefaults "
                       "-device tdisp-root-port,id=rp0,addr=3.0,chassis=1,slot=1 "
                       "-device tdisp-testdev,bus=rp0,functions=%zu,vfs=%d,"
-                      "mem-size=1M "
+                      "mem-size=1M%s "
                       "-device tdisp-testctl,bus=pcie.0,addr=6.0",
-                      ARRAY_SIZE(pf), NR_VFS);
+                      ARRAY_SIZE(pf), NR_VFS, props);
     place_pfs();
 }
 
@@ -2155,7 +2155,7 @@ static void test_vf_config(void)
     uint16_t bdf;
     unsigned pos, i;
 
-    start_vfs();
+    start_vfs("");
     connect_vfs();
     g_assert_cmpuint(ctl_read(TDISP_CTL_COUNT), ==, ARRAY_SIZE(pf) + NR_VFS);
     pos = sriov();
@@ -2264,7 +2264,7 @@ static void test_vf_life_cycle(void)
     uint8_t nonce[TDISP_NONCE_SIZE];
     unsigned portions, i;
 
-    start_vfs();
+    start_vfs("");
     connect_vfs();
     enable_vfs(NR_VFS);
 
@@ -2367,7 +2367,7 @@ static void test_vf_violations(void)
     uint8_t nonce[TDISP_NONCE_SIZE];
     unsigned i;
 
-    start_vfs();
+    start_vfs("");
     connect_vfs();
     enable_vfs(NR_VFS);
     run(&pf[1]);
@@ -2407,12 +2407,37 @@ static void test_vf_violations(void)
     finish();
 }
 
+/* The other functions and the VFs have what function 0 has */
+static void test_vf_regs_64bit(void)
+{
+    unsigned bar, half;
+
+    start_vfs(",regs-64bit=on");
+    g_assert_cmphex(cfg_readl(pf[1].bdf, PCI_BASE_ADDRESS_0) &
+                    ~PCI_BASE_ADDRESS_MEM_MASK, ==,
+                    PCI_BASE_ADDRESS_MEM_TYPE_64 |
+                    PCI_BASE_ADDRESS_MEM_PREFETCH);
+    bar = sriov() + PCI_SRIOV_BAR + TDISP_BAR_REGS * 4;
+    g_assert_cmphex(cfg_readl(pf[0].bdf, bar) & ~PCI_BASE_ADDRESS_MEM_MASK, ==,
+                    PCI_BASE_ADDRESS_MEM_TYPE_64 |
+                    PCI_BASE_ADDRESS_MEM_PREFETCH);
+    connect_vfs();
+    enable_vfs(NR_VFS);
+    for (half = 0; half <= 4; half += 4) {
+        run(&vfs[0]);
+        cfg_writel(pf[0].bdf, bar + half, cfg_readl(pf[0].bdf, bar + half));
+        assert_state(&vfs[0], TDISP_STATE_ERROR);
+        stop_ok(&vfs[0]);
+    }
+    finish();
+}
+
 static void test_vf_resets(void)
 {
     uint16_t ctl;
     unsigned i;
 
-    start_vfs();
+    start_vfs("");
     connect_vfs();
     enable_vfs(NR_VFS);
     run(&vfs[0]);
@@ -2486,6 +2511,7 @@ int main(int argc, char **argv)
     qtest_add_func("/tdisp/vf-config", test_vf_config);
     qtest_add_func("/tdisp/vf-life-cycle", test_vf_life_cycle);
     qtest_add_func("/tdisp/vf-violations", test_vf_violations);
+    qtest_add_func("/tdisp/vf-regs-64bit", test_vf_regs_64bit);
     qtest_add_func("/tdisp/vf-resets", test_vf_resets);
 
     return g_test_run();

@@ -65,10 +65,10 @@
 #define TDXM_MMIO_OWNER_MISMATCH	TDXM_NOT_FOUND(11)
 #define TDXM_TD_ASSOCIATED_TDIS		TDXM_NOT_FOUND(12)
 
-/* What a TD calls the module for, in debugfs: "FUNCTION OP ARG", see below */
+/* What a TD calls the module for, in debugfs: "FUNCTION OP" */
 #define TDXM_GUEST_REPORT		1	/* posts a request */
 #define TDXM_GUEST_START		2	/* authorises */
 #define TDXM_GUEST_ACCEPT_DMA		3
-#define TDXM_GUEST_ACCEPT_MMIO		4	/* all that is mapped */
+#define TDXM_GUEST_ACCEPT_MMIO		4	/* all that is mapped by now */
 
 #endif /* TDXM_INJECT_H */

@@ -134,7 +134,6 @@ enum tdxm_dmar { TDXM_DMAR_NONE, TDXM_DMAR_PENDING, TDXM_DMAR_PRESENT,
  * @dmar: its entry in the trusted tables of the IOMMU
  * @blocks: struct tdxm_block
  * @mmio_pages: mapped in the secure EPT
- * @mmio_accepted: the TD has accepted them
  */
 struct tdxm_tdi {
 	struct list_head node;
@@ -152,7 +151,6 @@ struct tdxm_tdi {
 	enum tdxm_dmar dmar;
 	struct list_head blocks;
 	u32 mmio_pages;
-	bool mmio_accepted;
 };
 
 /**
@@ -252,6 +250,8 @@ u64 tdxm_stream_km(struct tdxm_call *c);
 void tdxm_link_exit(void);
 
 /* tdxm_tdi.c */
+/* The stream is blocked */
+void tdxm_stream_dma(struct tdxm_stream *stream);
 u64 tdxm_tdi_create(struct tdxm_call *c);
 u64 tdxm_tdi_lock(struct tdxm_call *c);
 u64 tdxm_tdi_start(struct tdxm_call *c);

@@ -323,6 +323,7 @@ u64 tdxm_stream_block(struct tdxm_call *c)
 	if (stream->blocked)
 		return fw_refuse(TDXM_STREAM_INVALID_STATE, "blocked already");
 	stream->blocked = true;
+	tdxm_stream_dma(stream);
 	return TDXM_OK;
 }
 

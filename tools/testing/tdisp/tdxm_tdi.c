@@ -30,6 +30,7 @@
  * @tdi: whose MMIO it is
  * @gfn: first page in the VM
  * @npages: size
+ * @accepted: by the TD, which cannot use it before
  */
 struct tdxm_sept {
 	struct list_head node;
@@ -37,6 +38,7 @@ struct tdxm_sept {
 	struct tdxm_tdi *tdi;
 	gfn_t gfn;
 	u64 npages;
+	bool accepted;
 };
 
 LIST_HEAD(tdxm_tdis);
@@ -47,6 +49,8 @@ LIST_HEAD(tdxm_tds);
  */
 static DEFINE_SPINLOCK(tdxm_sept_lock);
 static LIST_HEAD(tdxm_septs);
+/* Pages that were mapped, and gone without having been accepted */
+static u32 tdxm_unaccepted;
 
 static struct tdxm_tdi *tdxm_find_tdi(u64 func_id)
 {
@@ -421,11 +425,22 @@ u64 tdxm_mmio_mt_remove(struct tdxm_call *c)
 	return TDXM_OK;
 }
 
-/* Nothing of the TDI's gets through before the TD has accepted the entry */
+/* Nothing gets through before the TD has accepted the entry, or if it is blocked */
 static void tdxm_set_dmar(struct tdxm_tdi *tdi, enum tdxm_dmar dmar)
 {
 	tdi->dmar = dmar;
-	observer_dma(&tdxm_observer, tdi->func_id, dmar == TDXM_DMAR_PRESENT);
+	observer_dma(&tdxm_observer, tdi->func_id,
+		     dmar == TDXM_DMAR_PRESENT && !tdi->stream->blocked);
+}
+
+/* Nor does anything of a stream that is */
+void tdxm_stream_dma(struct tdxm_stream *stream)
+{
+	struct tdxm_tdi *tdi;
+
+	list_for_each_entry(tdi, &tdxm_tdis, node)
+		if (tdi->stream == stream)
+			tdxm_set_dmar(tdi, tdi->dmar);
 }
 
 /* An entry of the trusted tables, as the driver of the IOMMU would make it */
@@ -481,6 +496,26 @@ u64 tdxm_td_teardown(struct tdxm_call *c)
 	return TDXM_OK;
 }
 
+/* All that is mapped of its MMIO becomes the TD's. -EPERM if nothing waits for that */
+static int tdxm_accept_mmio(struct tdxm_tdi *tdi)
+{
+	struct tdxm_sept *sept;
+	u64 npages = 0;
+
+	scoped_guard(spinlock, &tdxm_sept_lock) {
+		list_for_each_entry(sept, &tdxm_septs, node) {
+			if (sept->tdi != tdi || sept->accepted)
+				continue;
+			sept->accepted = true;
+			npages += sept->npages;
+		}
+	}
+	if (!npages)
+		return -EPERM;
+	fw_log("TDG accept MMIO");
+	return 0;
+}
+
 /* What a TD asks the module for, past the host. -EPERM: not in this state */
 int tdxm_guest_call(u32 func_id, u32 op)
 {
@@ -510,11 +545,7 @@ int tdxm_guest_call(u32 func_id, u32 op)
 		fw_log("TDG accept DMA");
 		return 0;
 	case TDXM_GUEST_ACCEPT_MMIO:
-		if (!tdi->mmio_pages)
-			return -EPERM;
-		tdi->mmio_accepted = true;
-		fw_log("TDG accept MMIO");
-		return 0;
+		return tdxm_accept_mmio(tdi);
 	default:
 		return -EINVAL;
 	}
@@ -570,7 +601,8 @@ int tdxm_raw_args(u16 leaf, struct tdx_module_args *args)
 
 void tdxm_tdi_count(struct seq_file *s)
 {
-	u32 tdis = 0, assigned = 0, mmio = 0, dmar = 0, blocks = 0;
+	u32 tdis = 0, assigned = 0, mmio = 0, dmar = 0, blocks = 0, unaccepted;
+	struct tdxm_sept *sept;
 	struct tdxm_tdi *tdi;
 
 	lockdep_assert_held(&fw_lock);
@@ -582,13 +614,20 @@ void tdxm_tdi_count(struct seq_file *s)
 		dmar += tdi->dmar != TDXM_DMAR_NONE;
 		blocks += list_count_nodes(&tdi->blocks);
 	}
-	seq_printf(s, "tdis %u\nassigned %u\nmmio %u\ndmar %u\nblocks %u\n",
-		   tdis, assigned, mmio, dmar, blocks);
+	scoped_guard(spinlock, &tdxm_sept_lock) {
+		unaccepted = tdxm_unaccepted;
+		list_for_each_entry(sept, &tdxm_septs, node)
+			unaccepted += sept->accepted ? 0 : sept->npages;
+	}
+	seq_printf(s, "tdis %u\nassigned %u\nmmio %u\ndmar %u\nblocks %u\nunaccepted %u\n",
+		   tdis, assigned, mmio, dmar, blocks, unaccepted);
 }
 
 static void tdxm_sept_drop(struct tdxm_sept *sept)
 {
 	sept->tdi->mmio_pages -= sept->npages;
+	if (!sept->accepted)
+		tdxm_unaccepted += sept->npages;
 	list_del(&sept->node);
 	kfree(sept);
 }
@@ -615,7 +654,7 @@ static void tdxm_on_map(void *data, struct kvm *kvm,
 		fw_violation("MMIO %#llx mapped, which is not the TD's", first);
 		return;
 	}
-	sept = kmalloc_obj(*sept, GFP_ATOMIC);
+	sept = kzalloc_obj(*sept, GFP_ATOMIC);
 	if (!sept) {
 		fw_violation("no memory to note a mapping");
 		return;
@@ -684,6 +723,7 @@ void tdxm_tdi_exit(void)
 	list_for_each_entry_safe(tdi, next, &tdxm_tdis, node) {
 		list_for_each_entry_safe(block, next_block, &tdi->blocks, node)
 			kfree(block);
+		observer_dma(&tdxm_observer, tdi->func_id, false);
 		tdxm_tdi_free(tdi);
 	}
 }

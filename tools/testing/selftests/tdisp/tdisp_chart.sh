@@ -13,7 +13,7 @@ trap 'rm -rf "$tmp"' EXIT
 
 [ -x "$chart" ] || { echo "1..0 # SKIP no program $chart"; exit 4; }
 
-plan=261
+plan=262
 nr=0
 bad=0
 echo "1..$plan"
@@ -200,13 +200,16 @@ ordered tdx_lock_before_metadata 'name=TDH_MMIO_MT_SET' 'name=TDH_TDI_LOCK'
 ordered tdx_lock_before_dma 'name=TDH_DMAR_ADD' 'name=TDH_TDI_LOCK'
 ordered tdx_report_before_asked 'firmware tdg-report' 'name=TDH_TDI_REPORT'
 ordered tdx_accept_before_map ' private=1' 'firmware tdg-accept-mmio'
-ordered tdx_start_before_td 'firmware tdg-start' 'iommufd tsm-req-start'
+ordered tdx_start_before_td 'firmware tdg-start' 'vmm ghci-start'
 ordered tdx_workload_before_start 'name=TDH_TDI_START' 'device workload'
 ordered tdx_revoke_before_stop 'name=TDH_TDI_STOP' ' tsm_revoke_mmio: '
 ordered tdx_dma_off_before_stop 'name=TDH_TDI_STOP' 'name=TDH_DMAR_BLOCK'
 ordered tdx_remove_before_invalidation 'name=TDH_IQINV' 'name=TDH_DMAR_REMOVE'
 ordered tdx_metadata_before_dma_off 'name=TDH_DMAR_REMOVE' 'name=TDH_MMIO_MT_REMOVE'
 ordered tdx_open_before_remove 'name=TDH_TDI_REMOVE' 'old=TSM_BOUND|TSM_MMIO new=0'
+grep -v ' tsm_trusted_dma: .* on=1 ' "$golden" >"$tmp/trace"
+expect 1 'step 17 (tsm_trusted_dma.*is missing' -o tdx "$tmp/trace"
+result tdx_missing_owner_of_dma
 ordered tdx_delete_before_block 'name=TDH_IDE_STREAM_BLOCK' 'name=TDH_IDE_STREAM_DELETE'
 golden=$traces/stop-first.trace
 

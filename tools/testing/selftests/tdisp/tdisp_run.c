@@ -160,7 +160,8 @@ static void check_tdxm(void)
 		fail("no state of the TDX module", rc);
 	if (state.violations || state.refused || state.dirty || state.sessions ||
 	    state.streams || state.tdis || state.mmio || state.dmar ||
-	    state.blocks)
+	    state.blocks || state.unaccepted ||
+	    state.owned != TDXM_OWN_PAGES + state.tds)
 		fail("the TDX module is not as it was", -EPROTO);
 }
 
@@ -305,13 +306,14 @@ static bool parse(int argc, char **argv)
 	return nr_rounds > 0 && !(fw_order && fault);
 }
 
-/* The one that was named, or else the first that the guest can take as its own */
+/* The one that was named, or else one with a stream that the guest can have */
 static bool find_device(void)
 {
 	if (!fw_order || !fw_order->regs_64bit)
 		return true;
 	for (int i = 0; i < setup.nr_devs; i++) {
-		if (!pci_bar_is_64bit(setup.devs[i].fn->bdf, TDISP_BAR_REGS))
+		if (!pci_bar_is_64bit(setup.devs[i].fn->bdf, TDISP_BAR_REGS) ||
+		    (setup.devs[i].integrated && setup.nr_devs > 1))
 			continue;
 		if (setup.dev != &setup.devs[i])
 			setup.fn = setup.devs[i].fn;

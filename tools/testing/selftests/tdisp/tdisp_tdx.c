@@ -21,9 +21,6 @@
 #define BAR_GPA		VCPU_DATA_GPA
 #define BAR_LEN		VCPU_DATA_LEN
 
-/* Pages that the module has for itself, before a device is connected */
-#define OWN_PAGES	600
-
 static bool fn_quarantined(const struct tdisp_fn *fn)
 {
 	char buf[16];
@@ -89,7 +86,7 @@ static int tdx_ready(struct tdisp_device *dev, const char *params)
 									\
 	expect_clean();							\
 	test_cmd(tdxm_get_state(&__state));				\
-	EXPECT_EQ(OWN_PAGES + __tds, __state.owned);			\
+	EXPECT_EQ(TDXM_OWN_PAGES + __tds, __state.owned);			\
 	EXPECT_EQ(__tds, __state.tds);					\
 	EXPECT_EQ(0, __state.sessions);					\
 	EXPECT_EQ(0, __state.streams);					\
@@ -153,7 +150,7 @@ TEST_F_TIMEOUT(link, connect, 60)
 		test_cmd(tdxm_get_state(&state));
 		EXPECT_EQ(1, state.sessions);
 		EXPECT_EQ(1, state.streams);
-		EXPECT_LT(OWN_PAGES, state.owned);
+		EXPECT_LT(TDXM_OWN_PAGES, state.owned);
 
 		from = testctl_log_end();
 		test_cmd(setup_disconnect(self->dev));
@@ -318,7 +315,7 @@ TEST_F_TIMEOUT(link, inject, 600)
 			EXPECT_EQ(0, state.violations);
 			EXPECT_EQ(0, state.pending);
 			EXPECT_EQ(0, state.dirty);
-			EXPECT_EQ(OWN_PAGES + calls[i].kept, state.owned) {
+			EXPECT_EQ(TDXM_OWN_PAGES + calls[i].kept, state.owned) {
 				TH_LOG("%s", calls[i].name);
 			}
 			EXPECT_EQ(calls[i].kept * SZ_4K,
@@ -433,7 +430,7 @@ TEST_F_TIMEOUT(tdx, interrupted, 240)
 	expect_nothing_left(1);
 }
 
-/* DMA of the TDI gets through while the TD has accepted it, and not before START */
+/* The IOMMU lets DMA of the TDI through while the TD has accepted it */
 TEST_F_TIMEOUT(tdx, trusted_dma, 60)
 {
 	struct tdi *tdi = &self->tdi[0];
@@ -453,7 +450,8 @@ TEST_F_TIMEOUT(tdx, trusted_dma, 60)
 		test_cmd(tdxm_get_state(&state));
 		EXPECT_EQ(0, state.dmar);
 	}
-	/* A bind that fails leaves nothing to accept */
+	/* A bind that fails leaves nothing to accept, and nothing accepted */
+	testctl_set(self->rid, TDISP_CTL_TRUSTED_DMA, 1);
 	testctl_set(self->rid, TDISP_CTL_LOCK_ERROR, TDISP_ERR_INVALID_CONFIG);
 	test_err(EIO, tdi_bind(tdi));
 	testctl_set(self->rid, TDISP_CTL_LOCK_ERROR, 0);
@@ -532,7 +530,11 @@ TEST_F_TIMEOUT(tdx, order, 60)
 	test_cmd(vcpu_read(&vcpu, 8, &val));
 	test_cmd(tdxm_get_state(&state));
 	EXPECT_LT(0, state.mmio);
+	EXPECT_EQ(state.mmio, state.unaccepted);
 	test_cmd(tdxm_guest(self->rid, TDXM_GUEST_ACCEPT_MMIO));
+	test_err(EPERM, tdxm_guest(self->rid, TDXM_GUEST_ACCEPT_MMIO));
+	test_cmd(tdxm_get_state(&state));
+	EXPECT_EQ(0, state.unaccepted);
 	test_cmd(tdx_start(tdi));
 	test_cmd(vcpu_write(&vcpu, SZ_4K + 8, 0x7ee0));
 	test_cmd(vcpu_read(&vcpu, SZ_4K + 8, &val));
@@ -620,11 +622,18 @@ TEST_F_TIMEOUT(tdx, device_gone, 60)
 /* One that does not obey, likewise; what else is on the stream hears of it */
 TEST_F_TIMEOUT(tdx, stop_refused, 60)
 {
-	struct tdi *tdi = &self->tdi[0];
+	struct tdi *tdi = &self->tdi[0], *other = &self->tdi[1];
+	u16 other_rid = self->dev->fn[1].rid;
 	char *log;
 
+	if (self->dev->nr_fns == 1)
+		SKIP(close_all(self); return, "a device with one function");
+	test_cmd(tdi_setup(other, &self->vmm, &self->dev->fn[1]));
+	test_cmd(tdi_bind(other));
+	test_cmd(tdx_start(other));
 	test_cmd(tdi_bind(tdi));
 	test_cmd(tdx_start(tdi));
+	EXPECT_EQ(1, testctl_get(other_rid, TDISP_CTL_TRUSTED_DMA));
 	testctl_set(self->rid, TDISP_CTL_STOP_ERROR, TDISP_ERR_UNSPECIFIED);
 	test_cmd(fwmodel_log_clear(&tdxm_model));
 	test_cmd(tdi_unbind(tdi));
@@ -635,8 +644,10 @@ TEST_F_TIMEOUT(tdx, stop_refused, 60)
 	free(log);
 	expect_clean();
 
-	/* With the stream as it is, nothing can be bound */
+	/* With the stream as it is, nothing can be bound, and nothing gets through */
+	EXPECT_EQ(0, testctl_get(other_rid, TDISP_CTL_TRUSTED_DMA));
 	test_err(EIO, tdi_bind(tdi));
+	test_cmd(tdi_unbind(other));
 	testctl_clear_faults(self->rid);
 	close_all(self);
 	test_cmd(setup_disconnect(self->dev));
@@ -697,7 +708,7 @@ TEST_F_TIMEOUT(tdx, td_teardown, 60)
 	EXPECT_EQ(1, state.refused);
 	EXPECT_EQ(0, state.violations);
 	EXPECT_EQ(0, state.tdis);
-	EXPECT_EQ(OWN_PAGES + 1, state.owned);
+	EXPECT_EQ(TDXM_OWN_PAGES + 1, state.owned);
 }
 
 /* The administrator disconnects, the module goes: both unbind first */

@@ -349,7 +349,7 @@ const struct step_desc steps[NR_STEPS] = {
 	TDX_CALL(TDX_MT_SET, "19", BIND, ROUND, "TDH_MMIO_MT_SET", "{name}",
 		 TSM_BIND),
 	EVENT_OF(TDX_MODULE, TDX_DMA_ON, "17", BIND, ROUND, HOST_TSM, IOMMUFD,
-		 "tsm_trusted_dma", "on", "1", "trusted DMA, pending",
+		 "tsm_trusted_dma", "on", "1", "owner's part of DMA",
 		 TSM_BIND),
 	TDX_IOMMU(TDX_DMAR_ADD, "17", BIND, "TDH_DMAR_ADD", TSM_BIND),
 	TDX_CALL(TDX_LOCK, "19", BIND, ROUND, "TDH_TDI_LOCK", "{name}",

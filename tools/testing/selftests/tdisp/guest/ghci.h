@@ -181,8 +181,12 @@ enum guest_job_nr {
 	/* Registers, memory, DMA and interrupt, as an ordinary device */
 	GUEST_USE,
 	GUEST_USE_AGAIN,
+	/* A TD does it as with GUEST_BIND_ASYNC, for GUEST_BIND_MS at most */
 	GUEST_BIND,
-	/* Certificates, fresh measurements, report: read and verify */
+	/*
+	 * Certificates, measurements, report: read and verify. Measurements are
+	 * fresh, but those of a TD
+	 */
 	GUEST_ATTEST,
 	/* All TEE ranges of the report that was verified, and DMA */
 	GUEST_ACCEPT,

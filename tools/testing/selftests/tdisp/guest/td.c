@@ -5,8 +5,7 @@
  */
 #include "guest.h"
 
-/* The most that a fault maps */
-#define BLOCK			0x200000
+#define PAGE			4096
 
 /* @op: TDXM_GUEST_* */
 u32 td_ask(const struct guest_fn *fn, u32 op)
@@ -17,12 +16,13 @@ u32 td_ask(const struct guest_fn *fn, u32 op)
 }
 
 /*
- * Private MMIO is mapped by a fault, and is the TD's when the TD has accepted it.
- * As long as the device does not run, it has no answer to a read.
+ * Private MMIO is mapped by a fault, in pieces of whatever size, and is the TD's when
+ * the TD has accepted it. As long as the device does not run, it has no answer to a
+ * read.
  */
 u32 td_accept_mmio(const struct guest_fn *fn, u64 gpa, u64 size)
 {
-	for (u64 off = 0; off < size; off += BLOCK)
+	for (u64 off = 0; off < size; off += PAGE)
 		mmio_read32(gpa + off);
 	return td_ask(fn, TDXM_GUEST_ACCEPT_MMIO);
 }

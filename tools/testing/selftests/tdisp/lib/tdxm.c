@@ -21,10 +21,11 @@ int tdxm_get_state(struct tdxm_state *s)
 	if (rc)
 		return rc;
 	return sscanf(buf,
-		      "violations %u refused %u pending %u owned %u dirty %u sessions %u streams %u tds %u tdis %u assigned %u mmio %u dmar %u blocks %u",
+		      "violations %u refused %u pending %u owned %u dirty %u sessions %u streams %u tds %u tdis %u assigned %u mmio %u dmar %u blocks %u unaccepted %u",
 		      &s->violations, &s->refused, &s->pending, &s->owned,
 		      &s->dirty, &s->sessions, &s->streams, &s->tds, &s->tdis,
-		      &s->assigned, &s->mmio, &s->dmar, &s->blocks) == 13 ?
+		      &s->assigned, &s->mmio, &s->dmar, &s->blocks,
+		      &s->unaccepted) == 14 ?
 	       0 : -EBADMSG;
 }
 

@@ -11,6 +11,9 @@
 
 extern const struct fwmodel tdxm_model;
 
+/* Pages that the module has for itself, before a device is connected */
+#define TDXM_OWN_PAGES	600
+
 /**
  * struct tdxm_state - What the model says
  * @violations: the driver has done what it must never do
@@ -26,6 +29,7 @@ extern const struct fwmodel tdxm_model;
  * @mmio: pages of MMIO that are mapped in a secure EPT
  * @dmar: entries in trusted tables
  * @blocks: pages of metadata of MMIO
+ * @unaccepted: pages of MMIO that were mapped so far, and not accepted
  */
 struct tdxm_state {
 	u32 violations;
@@ -41,6 +45,7 @@ struct tdxm_state {
 	u32 mmio;
 	u32 dmar;
 	u32 blocks;
+	u32 unaccepted;
 };
 
 /* All of these return 0 or a negative errno unless they say something else */
