@@ -86,7 +86,7 @@ static int tdx_ready(struct tdisp_device *dev, const char *params)
 									\
 	expect_clean();							\
 	test_cmd(tdxm_get_state(&__state));				\
-	EXPECT_EQ(TDXM_OWN_PAGES + __tds, __state.owned);			\
+	EXPECT_EQ(TDXM_OWN_PAGES + __tds, __state.owned);		\
 	EXPECT_EQ(__tds, __state.tds);					\
 	EXPECT_EQ(0, __state.sessions);					\
 	EXPECT_EQ(0, __state.streams);					\
@@ -623,17 +623,18 @@ TEST_F_TIMEOUT(tdx, device_gone, 60)
 TEST_F_TIMEOUT(tdx, stop_refused, 60)
 {
 	struct tdi *tdi = &self->tdi[0], *other = &self->tdi[1];
-	u16 other_rid = self->dev->fn[1].rid;
+	bool has_other = self->dev->nr_fns > 1;
+	u16 other_rid = has_other ? self->dev->fn[1].rid : 0;
 	char *log;
 
-	if (self->dev->nr_fns == 1)
-		SKIP(close_all(self); return, "a device with one function");
-	test_cmd(tdi_setup(other, &self->vmm, &self->dev->fn[1]));
-	test_cmd(tdi_bind(other));
-	test_cmd(tdx_start(other));
+	if (has_other) {
+		test_cmd(tdi_setup(other, &self->vmm, &self->dev->fn[1]));
+		test_cmd(tdi_bind(other));
+		test_cmd(tdx_start(other));
+		EXPECT_EQ(1, testctl_get(other_rid, TDISP_CTL_TRUSTED_DMA));
+	}
 	test_cmd(tdi_bind(tdi));
 	test_cmd(tdx_start(tdi));
-	EXPECT_EQ(1, testctl_get(other_rid, TDISP_CTL_TRUSTED_DMA));
 	testctl_set(self->rid, TDISP_CTL_STOP_ERROR, TDISP_ERR_UNSPECIFIED);
 	test_cmd(fwmodel_log_clear(&tdxm_model));
 	test_cmd(tdi_unbind(tdi));
@@ -645,9 +646,11 @@ TEST_F_TIMEOUT(tdx, stop_refused, 60)
 	expect_clean();
 
 	/* With the stream as it is, nothing can be bound, and nothing gets through */
-	EXPECT_EQ(0, testctl_get(other_rid, TDISP_CTL_TRUSTED_DMA));
 	test_err(EIO, tdi_bind(tdi));
-	test_cmd(tdi_unbind(other));
+	if (has_other) {
+		EXPECT_EQ(0, testctl_get(other_rid, TDISP_CTL_TRUSTED_DMA));
+		test_cmd(tdi_unbind(other));
+	}
 	testctl_clear_faults(self->rid);
 	close_all(self);
 	test_cmd(setup_disconnect(self->dev));
