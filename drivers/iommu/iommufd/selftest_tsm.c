@@ -273,6 +273,8 @@ static struct pci_tdi *mock_bind(struct mock_tsm *mock,
 		rc = mock->next_bind_error;
 	if (rc) {
 		mock->next_bind_error = 0;
+		/* The device says so, too */
+		client->ops->tdi_error(client);
 		/* Has to be undone, which a TSM may not be able to */
 		if (mock->hold)
 			WRITE_ONCE(mock->held, tdi);
@@ -555,8 +557,10 @@ static int mock_tsm_state(struct iommufd_ucmd *ucmd,
 		flags |= MOCK_TSM_STATE_BOUND;
 	if (READ_ONCE(mock->held))
 		flags |= MOCK_TSM_STATE_QUARANTINED;
-	if (iommufd_device_tsm_pinned(idev))
+	mutex_lock(&idev->igroup->lock);
+	if (idev->igroup->tsm_pins)
 		flags |= MOCK_TSM_STATE_PINNED;
+	mutex_unlock(&idev->igroup->lock);
 	if (READ_ONCE(mock->prepared))
 		flags |= MOCK_TSM_STATE_PREPARED;
 	if (READ_ONCE(mock->revoked))

@@ -129,7 +129,9 @@ static void tsm_event(struct iommufd_device_tsm *tsm,
 	lockdep_assert_held(&tsm->state_lock);
 
 	tsm->pending[event] = reason;
-	queue_work(system_dfl_wq, &tsm->event_work);
+	/* Otherwise BIND does, or has an error to tell instead */
+	if (!tsm->binding)
+		queue_work(system_dfl_wq, &tsm->event_work);
 }
 
 static void iommufd_tsm_tdi_error(struct pci_tsm_client *client)
@@ -208,6 +210,8 @@ void iommufd_device_tsm_init(struct iommufd_device *idev)
 	struct iommufd_device_tsm *tsm = &idev->tsm;
 
 	mutex_init(&tsm->lock);
+	refcount_set(&tsm->requests, 1);
+	init_completion(&tsm->no_requests);
 	spin_lock_init(&tsm->state_lock);
 	INIT_WORK(&tsm->event_work, tsm_event_work);
 	tsm->state = IOMMUFD_TSM_UNBOUND;
@@ -280,11 +284,18 @@ bool iommufd_device_tsm_capable(struct iommufd_device *idev)
  * From the start of a bind until the binding is gone, and its loss
  * acknowledged, nobody changes which domain the group is attached to.
  */
-static void tsm_pin_group(struct iommufd_device *idev)
+static int tsm_pin_group(struct iommufd_device *idev)
 {
-	mutex_lock(&idev->igroup->lock);
-	idev->igroup->tsm_pins++;
-	mutex_unlock(&idev->igroup->lock);
+	struct iommufd_group *igroup = idev->igroup;
+	int rc = 0;
+
+	mutex_lock(&igroup->lock);
+	if (igroup->tsm_blocks)
+		rc = -EBUSY;
+	else
+		igroup->tsm_pins++;
+	mutex_unlock(&igroup->lock);
+	return rc;
 }
 
 static void tsm_unpin_group(struct iommufd_device *idev)
@@ -296,25 +307,46 @@ static void tsm_unpin_group(struct iommufd_device *idev)
 }
 
 /**
- * iommufd_device_tsm_pinned() - Has a device to stay attached?
+ * iommufd_device_tsm_block_bind() - Nobody binds a device for a moment
  * @idev: Device returned by iommufd_device_bind()
  *
- * For drivers that detach the device on behalf of user space. A bind that
- * starts right after this binds a detached device, which is as legal as to
- * bind a device that was never attached.
+ * For drivers that detach the device on behalf of user space, which must not
+ * happen to a device that is bound, nor to one that is being bound. A bind of a
+ * detached device is as legal as that of a device that was never attached, but
+ * not before the driver calls iommufd_device_tsm_allow_bind().
  *
- * Return: true if the device, or another one of its group, is bound by a TSM
+ * Return: 0, or -EBUSY if the device, or another one of its group, is bound by a
+ * TSM, or was and has to stay attached for now
  */
-bool iommufd_device_tsm_pinned(struct iommufd_device *idev)
+int iommufd_device_tsm_block_bind(struct iommufd_device *idev)
 {
-	bool pinned;
+	struct iommufd_group *igroup = idev->igroup;
+	int rc = 0;
 
-	mutex_lock(&idev->igroup->lock);
-	pinned = idev->igroup->tsm_pins;
-	mutex_unlock(&idev->igroup->lock);
-	return pinned;
+	mutex_lock(&igroup->lock);
+	if (igroup->tsm_pins)
+		rc = -EBUSY;
+	else
+		igroup->tsm_blocks++;
+	mutex_unlock(&igroup->lock);
+	return rc;
 }
-EXPORT_SYMBOL_NS_GPL(iommufd_device_tsm_pinned, "IOMMUFD");
+EXPORT_SYMBOL_NS_GPL(iommufd_device_tsm_block_bind, "IOMMUFD");
+
+/**
+ * iommufd_device_tsm_allow_bind() - End of iommufd_device_tsm_block_bind()
+ * @idev: Device returned by iommufd_device_bind()
+ */
+void iommufd_device_tsm_allow_bind(struct iommufd_device *idev)
+{
+	struct iommufd_group *igroup = idev->igroup;
+
+	mutex_lock(&igroup->lock);
+	WARN_ON(!igroup->tsm_blocks);
+	igroup->tsm_blocks--;
+	mutex_unlock(&igroup->lock);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_tsm_allow_bind, "IOMMUFD");
 
 static bool tsm_can_bind(struct iommufd_device *idev)
 {
@@ -376,6 +408,36 @@ static int tsm_restore(struct iommufd_device *idev)
 	return 0;
 }
 
+/* The binding may be lost again before tsm_bind() returns */
+static void tsm_bind_begin(struct iommufd_vdevice *vdev)
+{
+	struct iommufd_device_tsm *tsm = &vdev->idev->tsm;
+
+	lockdep_assert_held(&tsm->lock);
+
+	spin_lock(&tsm->state_lock);
+	tsm_set_state_locked(tsm, IOMMUFD_TSM_BOUND);
+	WRITE_ONCE(tsm->vdev, vdev);
+	tsm->binding = true;
+	spin_unlock(&tsm->state_lock);
+}
+
+/* What there was to report, when the bind fails, is told by the error */
+static void tsm_bind_end(struct iommufd_device_tsm *tsm, int rc)
+{
+	lockdep_assert_held(&tsm->lock);
+
+	spin_lock(&tsm->state_lock);
+	tsm->binding = false;
+	if (rc) {
+		tsm_set_state_locked(tsm, IOMMUFD_TSM_UNBOUND);
+		memset(tsm->pending, 0, sizeof(tsm->pending));
+	} else if (memchr_inv(tsm->pending, 0, sizeof(tsm->pending))) {
+		queue_work(system_dfl_wq, &tsm->event_work);
+	}
+	spin_unlock(&tsm->state_lock);
+}
+
 static int vdevice_bind_locked(struct iommufd_vdevice *vdev)
 {
 	struct iommufd_device *idev = vdev->idev;
@@ -400,16 +462,15 @@ static int vdevice_bind_locked(struct iommufd_vdevice *vdev)
 	if (vdev->virt_id > U32_MAX)
 		return -ERANGE;
 
-	/* Of a binding whose TSM let go only after its UNBIND */
-	tsm_restore(idev);
-	/* The binding may be lost again before tsm_bind() returns */
-	tsm_set_state(tsm, IOMMUFD_TSM_BOUND);
-	tsm_set_vdev(tsm, vdev);
+	/* Of a binding whose TSM let go only after its UNBIND, or did not yet */
+	rc = tsm_restore(idev);
+	if (rc)
+		return rc;
+	tsm_bind_begin(vdev);
 	rc = tsm_bind(idev, vdev->virt_id);
-	if (rc) {
-		tsm_set_state(tsm, IOMMUFD_TSM_UNBOUND);
+	tsm_bind_end(tsm, rc);
+	if (rc)
 		tsm_restore(idev);
-	}
 	return tsm_errno(idev, rc);
 }
 
@@ -418,7 +479,9 @@ static int vdevice_bind(struct iommufd_vdevice *vdev)
 	struct iommufd_device_tsm *tsm = &vdev->idev->tsm;
 	int rc;
 
-	tsm_pin_group(vdev->idev);
+	rc = tsm_pin_group(vdev->idev);
+	if (rc)
+		return rc;
 	rc = mutex_lock_killable(&tsm->lock);
 	if (rc)
 		goto out_unpin_group;
@@ -557,6 +620,21 @@ static int tsm_req_check(const struct pci_tsm_req *req)
 	return 0;
 }
 
+/*
+ * Who closes the device waits for the requests under way: whoever else destroys
+ * the vDEVICE then has no reason to wait, and gives up after a while if it has.
+ */
+static bool tsm_request_begin(struct iommufd_device_tsm *tsm)
+{
+	return refcount_inc_not_zero(&tsm->requests);
+}
+
+static void tsm_request_end(struct iommufd_device_tsm *tsm)
+{
+	if (refcount_dec_and_test(&tsm->requests))
+		complete_all(&tsm->no_requests);
+}
+
 static int tsm_guest_req(struct iommufd_device *idev,
 			 struct pci_tsm_req *req)
 {
@@ -573,6 +651,7 @@ static int tsm_guest_req(struct iommufd_device *idev,
 static int vdevice_guest_req(struct iommufd_ucmd *ucmd, u32 vdevice_id,
 			     struct pci_tsm_req *req)
 {
+	struct iommufd_device_tsm *tsm;
 	struct iommufd_vdevice *vdev;
 	int rc;
 
@@ -580,18 +659,26 @@ static int vdevice_guest_req(struct iommufd_ucmd *ucmd, u32 vdevice_id,
 	if (IS_ERR(vdev))
 		return PTR_ERR(vdev);
 
-	/* The TSM core looks again, with the lock that makes it true */
-	if (READ_ONCE(vdev->idev->tsm.state) != IOMMUFD_TSM_BOUND) {
-		rc = -ENOTCONN;
+	tsm = &vdev->idev->tsm;
+	if (!tsm_request_begin(tsm)) {
+		rc = -ENOENT;
 		goto out_put_vdev;
+	}
+
+	/* The TSM core looks again, with the lock that makes it true */
+	if (READ_ONCE(tsm->state) != IOMMUFD_TSM_BOUND) {
+		rc = -ENOTCONN;
+		goto out_request_end;
 	}
 
 	rc = tsm_req_check(req);
 	if (rc)
-		goto out_put_vdev;
+		goto out_request_end;
 
 	rc = tsm_errno(vdev->idev, tsm_guest_req(vdev->idev, req));
 
+out_request_end:
+	tsm_request_end(tsm);
 out_put_vdev:
 	iommufd_put_object(ucmd->ictx, &vdev->obj);
 	return rc;
@@ -696,12 +783,24 @@ void iommufd_vdevice_tsm_destroy(struct iommufd_vdevice *vdev)
  */
 void iommufd_device_tsm_close(struct iommufd_device *idev)
 {
-	pci_tsm_client_abort(&idev->tsm.client);
+	struct iommufd_device_tsm *tsm = &idev->tsm;
+	bool first;
 
-	mutex_lock(&idev->tsm.lock);
-	idev->tsm.closing = true;
-	mutex_unlock(&idev->tsm.lock);
+	pci_tsm_client_abort(&tsm->client);
 
+	mutex_lock(&tsm->lock);
+	first = !tsm->closing;
+	tsm->closing = true;
+	mutex_unlock(&tsm->lock);
+
+	if (first)
+		tsm_request_end(tsm);
+	wait_for_completion(&tsm->no_requests);
 	device_unbind(idev);
+
+	/* If the TSM did not let go, the driver is told by nobody when it does */
+	mutex_lock(&tsm->lock);
+	tsm->prepared = false;
+	mutex_unlock(&tsm->lock);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_tsm_close, "IOMMUFD");

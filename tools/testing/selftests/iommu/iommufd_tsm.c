@@ -745,6 +745,21 @@ TEST_F(vdevice_tsm, quarantine_bind)
 	test_cmd_bind(self->vdev_id);
 }
 
+/* Who has closed the device is not called when the TSM lets go after that */
+TEST_F(vdevice_tsm, quarantine_close)
+{
+	test_cmd_bind(self->vdev_id);
+	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_HOLD, 1);
+	test_cmd_tsm_close(self->device_id);
+	check_tsm(self->device_id, QUARANTINE, IOMMU_TSM_TDI_LOCKED);
+	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_HOLD, 0);
+	test_err_unbind(ENOTCONN, self->vdev_id);
+	test_err_bind(ENOENT, self->vdev_id);
+	test_ioctl_destroy(self->vdev_id);
+	check_tsm(self->device_id, QUARANTINE & ~MOCK_TSM_STATE_QUARANTINED,
+		  IOMMU_TSM_TDI_UNLOCKED);
+}
+
 TEST_F(vdevice_tsm, quarantine_destroy)
 {
 	uint32_t vdev_id;
@@ -889,7 +904,7 @@ TEST_F(vdevice_tsm, close_device)
 	/* The vDEVICE is still there, but cannot be bound any more */
 	test_err_bind(ENOENT, self->vdev_id);
 	test_err_unbind(ENOTCONN, self->vdev_id);
-	test_err_ping(ENOTCONN, self->vdev_id);
+	test_err_ping(ENOENT, self->vdev_id);
 	check_unbound(self->device_id);
 	test_cmd_mock_domain_replace(self->stdev_id, self->dev.hwpt_id);
 	test_ioctl_destroy(self->stdev_id);
@@ -1907,6 +1922,40 @@ TEST_F(vdevice_tsm_slow, destroy_device)
 	EXPECT_EQ(-1, op.rc);
 	EXPECT_EQ(ENOENT, op.error);
 	check_nr_bound(0);
+}
+
+/* Nobody is left in there, waiting for his turn, when a close returns */
+TEST_F(vdevice_tsm_slow, close_device_waiters)
+{
+	struct slow_op op, waiter[4];
+	unsigned long start = now_ms();
+	unsigned int i;
+	__u32 since;
+
+	slow_op_start(_metadata, &op, self->fd, &self->dev, variant->req);
+	for (i = 0; i != ARRAY_SIZE(waiter); i++) {
+		waiter[i] = op;
+		ASSERT_EQ(0, pthread_create(&waiter[i].thread, NULL,
+					    slow_op_thread, &waiter[i]));
+	}
+	/* Wait for the mutex, all of them, or see that it is too late */
+	usleep(SLOW_MS * 1000);
+	test_cmd_tsm_close(self->device_id);
+	since = nr_exchanges(self->fd, self->device_id);
+	check_nr_bound(0);
+	test_ioctl_destroy(self->vdev_id);
+	EXPECT_LT(now_ms() - start, SLOW_TOTAL_MS);
+
+	ASSERT_EQ(0, pthread_join(op.thread, NULL));
+	EXPECT_EQ(-1, op.rc);
+	EXPECT_EQ(ENOENT, op.error);
+	for (i = 0; i != ARRAY_SIZE(waiter); i++) {
+		ASSERT_EQ(0, pthread_join(waiter[i].thread, NULL));
+		EXPECT_EQ(-1, waiter[i].rc);
+		EXPECT_EQ(ENOENT, waiter[i].error);
+	}
+	EXPECT_EQ(since, nr_exchanges(self->fd, self->device_id));
+	check_unbound(self->device_id);
 }
 
 TEST_F(vdevice_tsm_slow, close_device)

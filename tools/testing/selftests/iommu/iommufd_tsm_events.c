@@ -171,6 +171,24 @@ TEST_F(tsm_event, not_of_the_next)
 	expect_no_event(self->event_fd);
 }
 
+/* Nor is what a BIND that fails has to say, the error is */
+TEST_F(tsm_event, not_of_a_failed_bind)
+{
+	int i;
+
+	for (i = 0; i != 50; i++) {
+		test_cmd_tsm_next_bind(self->device_id, EIO);
+		test_err_bind(EIO, self->vdev_id);
+		test_cmd_bind(self->vdev_id);
+		test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_CONNECT, 0);
+		expect_event(self->event_fd, VIRT_ID, IOMMU_TSM_EVENT_UNBOUND,
+			     IOMMU_TSM_REASON_DISCONNECT);
+		test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_CONNECT, 1);
+		test_cmd_unbind(self->vdev_id);
+	}
+	expect_no_event(self->event_fd);
+}
+
 /* What the VMM does itself is no news */
 TEST_F(tsm_event, own_doing)
 {

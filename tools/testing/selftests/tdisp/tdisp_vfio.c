@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -648,6 +649,134 @@ TEST_F(vfio, command_passes)
 	vfio_pci_cmd_clear(b->tdi.vfio, PCI_COMMAND_SERR);
 	expect_live_state(&b->tdi, TDISP_STATE_LOCKED);
 	test_cmd(tdi_unbind(&b->tdi));
+	expect_usable(_metadata, b);
+}
+
+/* Where the first selective IDE stream of a function is controlled, or 0 */
+static u16 find_sel_ctl(const char *bdf)
+{
+	u16 pos = host_find_ext_cap(bdf, PCI_EXT_CAP_ID_IDE);
+	u16 lo, hi;
+	u32 cap;
+
+	if (!pos || host_config_readw(bdf, pos + PCI_IDE_CAP, &lo) ||
+	    host_config_readw(bdf, pos + PCI_IDE_CAP + 2, &hi))
+		return 0;
+	cap = lo | hi << 16;
+	pos += PCI_IDE_LINK_STREAM_0;
+	if (cap & PCI_IDE_CAP_LINK)
+		pos += PCI_IDE_LINK_BLOCK_SIZE * (1 + (cap >> 13 & 7));
+	return pos + PCI_IDE_SEL_CTL;
+}
+
+/*
+ * All functions depend on the mailbox and the streams of function 0: while it is
+ * connected, its user writes to both in vain, bound or not
+ */
+TEST_F(vfio, link_registers)
+{
+	const char *bdf = setup.dev->fn[0].bdf;
+	u16 ctl = find_sel_ctl(bdf), lo, hi, val;
+	struct bench *b = &self->b;
+	u16 doe;
+
+	if (setup.fn != &setup.dev->fn[0] || !ctl)
+		SKIP(return, "function 0 with IDE only");
+	doe = host_find_ext_cap(bdf, PCI_EXT_CAP_ID_DOE);
+	ASSERT_NE(0, doe);
+
+	/* The stream is enabled, and has an ID */
+	test_cmd(host_config_readw(bdf, ctl, &lo));
+	test_cmd(host_config_readw(bdf, ctl + 2, &hi));
+	EXPECT_TRUE(lo & PCI_IDE_SEL_CTL_EN);
+	vfio_pci_config_writel(b->tdi.vfio, ctl, 0);
+	vfio_pci_config_writeb(b->tdi.vfio, ctl + 3, ~hi >> 8);
+	test_cmd(host_config_readw(bdf, ctl, &val));
+	EXPECT_EQ(lo, val);
+	test_cmd(host_config_readw(bdf, ctl + 2, &val));
+	EXPECT_EQ(hi, val);
+
+	/* A message of one word without a header would end in an error */
+	vfio_pci_config_writel(b->tdi.vfio, doe + PCI_DOE_WRITE, ~0U);
+	vfio_pci_config_writel(b->tdi.vfio, doe + PCI_DOE_CTRL, PCI_DOE_CTRL_GO);
+	test_cmd(host_config_readw(bdf, doe + PCI_DOE_STATUS, &val));
+	EXPECT_FALSE(val & (PCI_DOE_STATUS_BUSY | PCI_DOE_STATUS_ERROR));
+	test_cmd(tdi_bind(&b->tdi));
+	vfio_pci_config_writel(b->tdi.vfio, doe + PCI_DOE_CTRL,
+			       PCI_DOE_CTRL_ABORT);
+	expect_live_state(&b->tdi, TDISP_STATE_LOCKED);
+	test_cmd(tdi_unbind(&b->tdi));
+
+	/* Nobody else needs them after that, and they are passed on as ever */
+	test_cmd(setup_disconnect(setup.dev));
+	test_cmd(host_config_readw(bdf, ctl + 2, &hi));
+	vfio_pci_config_writeb(b->tdi.vfio, ctl + 3, (hi >> 8) ^ 1);
+	test_cmd(host_config_readw(bdf, ctl + 2, &val));
+	EXPECT_EQ(hi ^ 0x100, val);
+	vfio_pci_config_writeb(b->tdi.vfio, ctl + 3, hi >> 8);
+}
+
+/* Suspended at once, or after what is under way */
+static bool wait_runtime_status(const char *bdf, const char *want)
+{
+	char status[16] = "";
+
+	for (int i = 0; i < 100; i++) {
+		if (sysfs_read(status, sizeof(status),
+			       "/sys/bus/pci/devices/%s/power/runtime_status",
+			       bdf))
+			return false;
+		if (!strcmp(status, want))
+			return true;
+		usleep(20000);
+	}
+	return false;
+}
+
+/* VFIO has function 0, and nobody uses it but those who use the others */
+TEST(dsm_awake)
+{
+	const char *bdf = setup.dev->fn[0].bdf;
+
+	test_cmd(setup_ready(setup.dev));
+	EXPECT_TRUE(wait_runtime_status(bdf, "suspended"));
+	test_cmd(setup_connect(setup.dev));
+	/* Not just for as long as connect took */
+	usleep(100000);
+	EXPECT_TRUE(wait_runtime_status(bdf, "active"));
+	EXPECT_FALSE(wait_runtime_status(bdf, "suspended"));
+	test_cmd(setup_disconnect(setup.dev));
+	EXPECT_TRUE(wait_runtime_status(bdf, "suspended"));
+	test_cmd(setup_clear(setup.dev));
+}
+
+/* A reply that cannot be written undoes the attach, and nothing but that */
+TEST_F(vfio, attach_fault)
+{
+	struct vfio_device_attach_iommufd_pt *args;
+	struct bench *b = &self->b;
+
+	args = mmap(NULL, SZ_4K, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, args);
+	*args = (struct vfio_device_attach_iommufd_pt){
+		.argsz = sizeof(*args),
+		.pt_id = b->vmm.hwpt_id,
+	};
+	ASSERT_EQ(0, mprotect(args, SZ_4K, PROT_READ));
+	ASSERT_EQ(-1, ioctl(b->tdi.vfio->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+			    args));
+	EXPECT_EQ(EFAULT, errno);
+	/* Detached, which is no reason not to bind; and to stay so until then */
+	test_cmd(tdi_bind(&b->tdi));
+	ASSERT_EQ(0, mprotect(args, SZ_4K, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(-1, ioctl(b->tdi.vfio->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+			    args));
+	EXPECT_EQ(EBUSY, errno);
+	test_cmd(tdi_unbind(&b->tdi));
+	EXPECT_EQ(0, ioctl(b->tdi.vfio->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+			   args));
+	munmap(args, SZ_4K);
 	expect_usable(_metadata, b);
 }
 

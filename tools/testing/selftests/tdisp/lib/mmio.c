@@ -121,6 +121,29 @@ u8 host_find_cap(const char *bdf, u8 id)
 	return 0;
 }
 
+u16 host_find_ext_cap(const char *bdf, u16 id)
+{
+	u8 config[PCI_CFG_SPACE_EXP_SIZE] = {};
+	int fd = host_config(bdf, O_RDONLY);
+	u16 pos = PCI_CFG_SPACE_SIZE, left = 64;
+	u32 header;
+	ssize_t n;
+
+	if (fd < 0)
+		return 0;
+	n = pread(fd, config, sizeof(config), 0);
+	close(fd);
+	if (n != sizeof(config))
+		return 0;
+	while (pos >= PCI_CFG_SPACE_SIZE && left--) {
+		memcpy(&header, config + pos, sizeof(header));
+		if (PCI_EXT_CAP_ID(header) == id)
+			return pos;
+		pos = PCI_EXT_CAP_NEXT(header);
+	}
+	return 0;
+}
+
 static __thread sigjmp_buf bus_error;
 
 static void on_bus_error(int sig)

@@ -23,8 +23,9 @@ int tdi_use_host_window(struct tdi *tdi);
 /* A word of the configuration space, as the device has it */
 int host_config_readw(const char *bdf, u32 pos, u16 *val);
 int host_config_writel(const char *bdf, u32 pos, u32 val);
-/* Position of a capability, or 0 */
+/* Position of a capability, or of an extended one, or 0 */
 u8 host_find_cap(const char *bdf, u8 id);
+u16 host_find_ext_cap(const char *bdf, u16 id);
 
 /* 0, or -EFAULT for SIGBUS */
 int mmio_read32(const void *addr, u32 *val);
