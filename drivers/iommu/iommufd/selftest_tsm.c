@@ -274,7 +274,8 @@ static struct pci_tdi *mock_bind(struct mock_tsm *mock,
 	if (rc) {
 		mock->next_bind_error = 0;
 		/* The device says so, too */
-		client->ops->tdi_error(client);
+		if (client != &mock->other)
+			client->ops->tdi_error(client);
 		/* Has to be undone, which a TSM may not be able to */
 		if (mock->hold)
 			WRITE_ONCE(mock->held, tdi);

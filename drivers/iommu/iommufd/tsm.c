@@ -409,15 +409,12 @@ static int tsm_restore(struct iommufd_device *idev)
 }
 
 /* The binding may be lost again before tsm_bind() returns */
-static void tsm_bind_begin(struct iommufd_vdevice *vdev)
+static void tsm_bind_begin(struct iommufd_device_tsm *tsm)
 {
-	struct iommufd_device_tsm *tsm = &vdev->idev->tsm;
-
 	lockdep_assert_held(&tsm->lock);
 
 	spin_lock(&tsm->state_lock);
 	tsm_set_state_locked(tsm, IOMMUFD_TSM_BOUND);
-	WRITE_ONCE(tsm->vdev, vdev);
 	tsm->binding = true;
 	spin_unlock(&tsm->state_lock);
 }
@@ -462,11 +459,13 @@ static int vdevice_bind_locked(struct iommufd_vdevice *vdev)
 	if (vdev->virt_id > U32_MAX)
 		return -ERANGE;
 
+	/* From here on it is up to this one to restore the device */
+	tsm_set_vdev(tsm, vdev);
 	/* Of a binding whose TSM let go only after its UNBIND, or did not yet */
 	rc = tsm_restore(idev);
 	if (rc)
 		return rc;
-	tsm_bind_begin(vdev);
+	tsm_bind_begin(tsm);
 	rc = tsm_bind(idev, vdev->virt_id);
 	tsm_bind_end(tsm, rc);
 	if (rc)
@@ -515,10 +514,9 @@ static int device_unbind(struct iommufd_device *idev)
 	tsm_unbind(idev);
 	tsm_set_state(tsm, IOMMUFD_TSM_UNBOUND);
 	rc = tsm_restore(idev);
-	mutex_unlock(&tsm->lock);
-
 	/* What happened to this binding must not be taken for the next one */
 	flush_work(&tsm->event_work);
+	mutex_unlock(&tsm->lock);
 	tsm_unpin_group(idev);
 	return rc;
 }

@@ -25,7 +25,6 @@
  */
 #include <linux/iommufd.h>
 #include <linux/pci.h>
-#include <linux/pci-tsm.h>
 #include <linux/vfio_pci_core.h>
 
 #include "trace.h"
@@ -124,7 +123,7 @@ void vfio_pci_tsm_open(struct vfio_pci_core_device *vdev)
 
 	lockdep_assert_held(&vdev->vdev.dev_set->lock);
 
-	if (!idev)
+	if (!idev || vdev->no_tsm)
 		return;
 
 	spin_lock(&vdev->tsm.lock);
@@ -177,38 +176,6 @@ u16 vfio_pci_tsm_keep_command(struct vfio_pci_core_device *vdev, u16 cmd)
 	if (pci_user_read_config_word(vdev->pdev, PCI_COMMAND, &phys))
 		phys = PCI_COMMAND_MASTER;
 	return cmd | (virt & PCI_COMMAND_MEMORY) | (phys & PCI_COMMAND_MASTER);
-}
-
-/**
- * vfio_pci_tsm_uses_reg() - Is a register in the configuration space the TSM's?
- * @vdev: the device, bound or not
- * @pos: offset in its configuration space
- *
- * The capabilities for DOE and IDE are hidden from the user, which does not keep
- * him from writing to where they are. The other functions of the device, which
- * may be other users', depend on those of function 0 while it is connected.
- *
- * Context: Process context.
- * Return: true if a write of the user must not get there
- */
-bool vfio_pci_tsm_uses_reg(struct vfio_pci_core_device *vdev, loff_t pos)
-{
-	struct pci_dev *pdev = vdev->pdev;
-	u16 doe = 0, end;
-
-	if (pos < PCI_CFG_SPACE_SIZE || !pci_tsm_is_dsm(pdev))
-		return false;
-
-	end = pdev->ide_cap + PCI_IDE_LINK_STREAM_0 +
-	      pdev->nr_link_ide * PCI_IDE_LINK_BLOCK_SIZE +
-	      pdev->nr_sel_ide * PCI_IDE_SEL_BLOCK_SIZE(pdev->nr_ide_mem);
-	if (pdev->ide_cap && pos >= pdev->ide_cap && pos < end)
-		return true;
-
-	while ((doe = pci_find_next_ext_capability(pdev, doe, PCI_EXT_CAP_ID_DOE)))
-		if (pos >= doe && pos < doe + PCI_DOE_CAP_SIZEOF)
-			return true;
-	return false;
 }
 
 /*

@@ -745,6 +745,31 @@ TEST_F(vdevice_tsm, quarantine_bind)
 	test_cmd_bind(self->vdev_id);
 }
 
+/* To destroy a vDEVICE whose BIND came too early opens the device, too */
+TEST_F(vdevice_tsm, quarantine_destroy_refused)
+{
+	uint32_t vdev_id;
+
+	test_cmd_bind(self->vdev_id);
+	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_HOLD, 1);
+	test_ioctl_destroy(self->vdev_id);
+	test_cmd_vdevice_alloc(self->dev.viommu_id, self->device_id, 0x99,
+			       &vdev_id);
+	test_err_bind(EUCLEAN, vdev_id);
+	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_HOLD, 0);
+	test_ioctl_destroy(vdev_id);
+	check_unbound(self->device_id);
+}
+
+/* Somebody else's BIND that fails is nobody's news here */
+TEST_F(vdevice_tsm, bind_refused_other_owner)
+{
+	test_cmd_tsm_next_bind(self->device_id, EIO);
+	test_err_tsm_ctl(EIO, self->device_id, MOCK_TSM_CTL_OCCUPY, 1);
+	test_cmd_bind(self->vdev_id);
+	check_bound(self->device_id);
+}
+
 /* Who has closed the device is not called when the TSM lets go after that */
 TEST_F(vdevice_tsm, quarantine_close)
 {

@@ -3,13 +3,12 @@
  * Event queues of vIOMMUs of type TSM, and IOMMU_HW_CAP_TSM: what a VMM hears
  * about its devices without asking for something that they would have to do.
  */
-#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
 #include "iommufd_tsm_utils.h"
+#include "uffd_page.h"
 
 #define VIRT_ID 0x99
 #define VIRT_ID2 0x9a
@@ -333,69 +332,6 @@ TEST_F(tsm_event, hw_cap)
 	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_CAN_BIND, 0);
 	test_cmd_get_hw_capabilities(self->device_id, caps);
 	EXPECT_EQ(0, caps & IOMMU_HW_CAP_TSM);
-}
-
-/*
- * User memory under the control of another process, as one that is backed by
- * FUSE would be: a missing page makes who reads or writes it wait until it is
- * filled, a write protected one only who writes it.
- */
-struct uffd_page {
-	int uffd;
-	void *page;
-	bool wp;
-};
-
-static int uffd_page_open(struct uffd_page *uffd, bool wp)
-{
-	struct uffdio_api api = {
-		.api = UFFD_API,
-		.features = wp ? UFFD_FEATURE_PAGEFAULT_FLAG_WP : 0,
-	};
-	struct uffdio_register reg = {
-		.range.len = PAGE_SIZE,
-		.mode = wp ? UFFDIO_REGISTER_MODE_WP :
-			     UFFDIO_REGISTER_MODE_MISSING,
-	};
-
-	uffd->wp = wp;
-	/* poll() wants it not to block */
-	uffd->uffd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (uffd->uffd < 0 || ioctl(uffd->uffd, UFFDIO_API, &api))
-		return -1;
-	uffd->page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (uffd->page == MAP_FAILED)
-		return -1;
-	if (wp)
-		memset(uffd->page, 0, PAGE_SIZE);
-	reg.range.start = (uintptr_t)uffd->page;
-	return ioctl(uffd->uffd, UFFDIO_REGISTER, &reg);
-}
-
-/* From here on writes wait, if that is what it is for */
-static int uffd_page_protect(struct uffd_page *uffd, bool protect)
-{
-	struct uffdio_writeprotect wp = {
-		.range.start = (uintptr_t)uffd->page,
-		.range.len = PAGE_SIZE,
-		.mode = protect ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
-	};
-
-	return ioctl(uffd->uffd, UFFDIO_WRITEPROTECT, &wp);
-}
-
-/* Let those go on who wait */
-static int uffd_page_release(struct uffd_page *uffd)
-{
-	struct uffdio_zeropage zero = {
-		.range.start = (uintptr_t)uffd->page,
-		.range.len = PAGE_SIZE,
-	};
-
-	if (uffd->wp)
-		return uffd_page_protect(uffd, false);
-	return ioctl(uffd->uffd, UFFDIO_ZEROPAGE, &zero);
 }
 
 /* An ioctl that waits for a page */

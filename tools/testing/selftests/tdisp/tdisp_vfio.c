@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #include <linux/vfio.h>
 
 #include "../../tdisp/dmabuf-importer.h"
+#include "../iommu/uffd_page.h"
 #include "tdisp_harness.h"
 
 /* Far away from what libvfio hands out */
@@ -386,6 +388,8 @@ static const struct {
 	int closed;
 	/* While the device is open, if not 0 */
 	int open;
+	/* The same, if not 0, of function 0, which its siblings depend on */
+	int open_dsm;
 	/* Ends the session of the device, so not tried while it is open */
 	bool closed_only;
 } rows[] = {
@@ -404,7 +408,7 @@ static const struct {
 	{ "write BAR", row_write_bar, -EBUSY, -EBUSY },
 	{ "PCIe FLR", row_pcie_flr, -EBUSY },
 	{ "AF FLR", row_af_flr, -EBUSY },
-	{ "D3hot", row_d3, -EBUSY },
+	{ "D3hot", row_d3, -EBUSY, .open_dsm = -EBUSY },
 	{ "RESET", row_reset, -EBUSY },
 	{ "hot reset", row_hot_reset, -EBUSY, .closed_only = true },
 	{ "hot reset, other function", row_hot_reset_peer, -EBUSY,
@@ -433,6 +437,9 @@ static void run_rows(struct __test_metadata *_metadata, struct bench *b,
 		u32 log = testctl_log_end();
 		int rc;
 
+		if (!closed && b->tdi.fn == &setup.dev->fn[0] &&
+		    rows[i].open_dsm)
+			want = rows[i].open_dsm;
 		if (!closed && rows[i].closed_only)
 			continue;
 		rc = rows[i].fn(b);
@@ -585,16 +592,25 @@ TEST_F_TIMEOUT(vfio, quarantined, 120)
 TEST_F(vfio, unfit)
 {
 	struct bench *b = &self->b;
-	u32 pm = b->pm_cap + PCI_PM_CTRL, log = testctl_log_end();
-	u16 ctl = vfio_pci_config_readw(b->tdi.vfio, pm);
+	/* Which sleeps without function 0 to stop it */
+	struct tdi *sleeper = b->tdi.fn != &setup.dev->fn[0] ? &b->tdi :
+			      b->has_peer ? &b->peer : NULL;
+	u32 log = testctl_log_end();
+	u32 pm;
+	u16 ctl;
 
 	vfio_pci_cmd_clear(b->tdi.vfio, PCI_COMMAND_MEMORY);
 	test_err(EBUSY, tdi_bind(&b->tdi));
 	vfio_pci_cmd_set(b->tdi.vfio, PCI_COMMAND_MEMORY);
 
-	vfio_pci_config_writew(b->tdi.vfio, pm, ctl | D3HOT);
-	test_err(EBUSY, tdi_bind(&b->tdi));
-	vfio_pci_config_writew(b->tdi.vfio, pm, ctl);
+	if (sleeper) {
+		pm = host_find_cap(sleeper->fn->bdf, PCI_CAP_ID_PM) +
+		     PCI_PM_CTRL;
+		ctl = vfio_pci_config_readw(sleeper->vfio, pm);
+		vfio_pci_config_writew(sleeper->vfio, pm, ctl | D3HOT);
+		test_err(EBUSY, tdi_bind(sleeper));
+		vfio_pci_config_writew(sleeper->vfio, pm, ctl);
+	}
 
 	test_cmd(feature_set(b, VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY));
 	test_err(EBUSY, tdi_bind(&b->tdi));
@@ -748,6 +764,83 @@ TEST(dsm_awake)
 	test_cmd(setup_disconnect(setup.dev));
 	EXPECT_TRUE(wait_runtime_status(bdf, "suspended"));
 	test_cmd(setup_clear(setup.dev));
+}
+
+/* A write to the configuration space that waits for what is to be written */
+struct late_write {
+	struct bench *b;
+	struct uffd_page uffd;
+	u64 pos;
+	ssize_t rc;
+};
+
+static void *late_write(void *arg)
+{
+	struct late_write *w = arg;
+	struct vfio_pci_device *vfio = w->b->tdi.vfio;
+
+	w->rc = pwrite(vfio->fd, w->uffd.page, sizeof(u32),
+		       vfio->config_space.offset + w->pos);
+	return NULL;
+}
+
+/* Who has begun to write before the connect does not get there after it */
+TEST_F(vfio, link_registers_late)
+{
+	u16 ctl = find_sel_ctl(setup.dev->fn[0].bdf), lo, hi, val;
+	const char *bdf = setup.dev->fn[0].bdf;
+	struct bench *b = &self->b;
+	struct late_write w = { .b = b, .pos = ctl };
+	struct pollfd pollfd = { .events = POLLIN };
+	pthread_t thread;
+
+	if (setup.fn != &setup.dev->fn[0] || !ctl)
+		SKIP(return, "function 0 with IDE only");
+	test_cmd(setup_disconnect(setup.dev));
+	ASSERT_EQ(0, uffd_page_open(&w.uffd, false));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, late_write, &w));
+	pollfd.fd = w.uffd.uffd;
+	ASSERT_EQ(1, poll(&pollfd, 1, EVENT_MS));
+
+	test_cmd(setup_connect(setup.dev));
+	test_cmd(host_config_readw(bdf, ctl, &lo));
+	test_cmd(host_config_readw(bdf, ctl + 2, &hi));
+	EXPECT_TRUE(lo & PCI_IDE_SEL_CTL_EN);
+	/* Zeroes, which would disable the stream */
+	ASSERT_EQ(0, uffd_page_release(&w.uffd));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(sizeof(u32), w.rc);
+	test_cmd(host_config_readw(bdf, ctl, &val));
+	EXPECT_EQ(lo, val);
+	test_cmd(host_config_readw(bdf, ctl + 2, &val));
+	EXPECT_EQ(hi, val);
+	test_cmd(tdi_bind(&b->tdi));
+	test_cmd(tdi_unbind(&b->tdi));
+	close(w.uffd.uffd);
+	munmap(w.uffd.page, getpagesize());
+}
+
+/* A DSM that sleeps answers nobody: it is not put to sleep, nor woken up */
+TEST_F(vfio, dsm_power)
+{
+	struct bench *b = &self->b;
+	u32 pm = b->pm_cap + PCI_PM_CTRL, log = testctl_log_end();
+	u16 ctl = vfio_pci_config_readw(b->tdi.vfio, pm);
+
+	if (setup.fn != &setup.dev->fn[0])
+		SKIP(return, "function 0 only");
+	vfio_pci_config_writew(b->tdi.vfio, pm, ctl | D3HOT);
+	EXPECT_EQ(-EBUSY, result_of(log, self->rid, TDISP_EV_POWER));
+	test_cmd(tdi_bind(&b->tdi));
+	test_cmd(tdi_unbind(&b->tdi));
+
+	test_cmd(setup_disconnect(setup.dev));
+	vfio_pci_config_writew(b->tdi.vfio, pm, ctl | D3HOT);
+	EXPECT_EQ(0, result_of(log, self->rid, TDISP_EV_POWER));
+	test_err(EBUSY, setup_connect(setup.dev));
+	vfio_pci_config_writew(b->tdi.vfio, pm, ctl);
+	test_cmd(setup_connect(setup.dev));
+	expect_usable(_metadata, b);
 }
 
 /* A reply that cannot be written undoes the attach, and nothing but that */

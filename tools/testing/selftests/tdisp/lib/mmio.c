@@ -99,18 +99,25 @@ int host_config_writel(const char *bdf, u32 pos, u32 val)
 	return n == sizeof(val) ? 0 : -EIO;
 }
 
-u8 host_find_cap(const char *bdf, u8 id)
+/* The configuration space from its start: 0, or a negative errno */
+static int host_config_read(const char *bdf, void *buf, size_t size)
 {
-	u8 config[PCI_CFG_SPACE_SIZE] = {};
 	int fd = host_config(bdf, O_RDONLY);
-	u8 pos, left = 48;
 	ssize_t n;
 
 	if (fd < 0)
-		return 0;
-	n = pread(fd, config, sizeof(config), 0);
+		return fd;
+	n = pread(fd, buf, size, 0);
 	close(fd);
-	if (n != sizeof(config))
+	return n == size ? 0 : -EIO;
+}
+
+u8 host_find_cap(const char *bdf, u8 id)
+{
+	u8 config[PCI_CFG_SPACE_SIZE] = {};
+	u8 pos, left = 48;
+
+	if (host_config_read(bdf, config, sizeof(config)))
 		return 0;
 	pos = config[PCI_CAPABILITY_LIST] & ~3;
 	while (pos >= PCI_STD_HEADER_SIZEOF && left--) {
@@ -124,16 +131,10 @@ u8 host_find_cap(const char *bdf, u8 id)
 u16 host_find_ext_cap(const char *bdf, u16 id)
 {
 	u8 config[PCI_CFG_SPACE_EXP_SIZE] = {};
-	int fd = host_config(bdf, O_RDONLY);
 	u16 pos = PCI_CFG_SPACE_SIZE, left = 64;
 	u32 header;
-	ssize_t n;
 
-	if (fd < 0)
-		return 0;
-	n = pread(fd, config, sizeof(config), 0);
-	close(fd);
-	if (n != sizeof(config))
+	if (host_config_read(bdf, config, sizeof(config)))
 		return 0;
 	while (pos >= PCI_CFG_SPACE_SIZE && left--) {
 		memcpy(&header, config + pos, sizeof(header));
