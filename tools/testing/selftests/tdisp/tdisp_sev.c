@@ -731,18 +731,23 @@ TEST_F_TIMEOUT(sev, device_gone, 60)
 	expect_nothing_left(1);
 }
 
-/* Vectors are the host's: what has the MSI-X table is never the guest's */
+/*
+ * Vectors are the host's: what has the MSI-X table, or the pending bits in the
+ * page behind it, is never the guest's
+ */
 TEST_F(sev, vectors_stay)
 {
 	struct tdi *tdi = &self->tdi[0];
 	struct psp_state state;
+	u64 gpa = BAR_GPA;
 	int dmabuf;
 
-	dmabuf = tdi_export_bar(tdi, TDISP_BAR_MSIX, 0, SZ_4K);
+	dmabuf = tdi_export_bar(tdi, TDISP_BAR_MSIX, 0, SZ_8K);
 	ASSERT_LE(0, dmabuf);
-	test_cmd(vm_set_dmabuf(&self->vmm.vm, dmabuf, 0, BAR_GPA, SZ_4K));
+	test_cmd(vm_set_dmabuf(&self->vmm.vm, dmabuf, 0, gpa, SZ_8K));
 	test_cmd(tdi_bind(tdi));
-	test_err(EINVAL, tdi_validate_mmio(tdi, BAR_GPA, BAR_GPA + SZ_4K, 0));
+	test_err(EINVAL, tdi_validate_mmio(tdi, gpa, gpa + SZ_4K, 0));
+	test_err(EINVAL, tdi_validate_mmio(tdi, gpa + SZ_4K, gpa + SZ_8K, 0));
 	test_cmd(psp_get_state(&state));
 	EXPECT_EQ(0, state.guest);
 	close_fd(&dmabuf);

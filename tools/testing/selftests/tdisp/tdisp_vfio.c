@@ -854,8 +854,13 @@ TEST_F(vfio, attach_fault)
 	ASSERT_NE(MAP_FAILED, args);
 	*args = (struct vfio_device_attach_iommufd_pt){
 		.argsz = sizeof(*args),
-		.pt_id = b->vmm.hwpt_id,
+		.pt_id = UINT32_MAX,
 	};
+	/* No reason not to bind, either */
+	ASSERT_EQ(-1, ioctl(b->tdi.vfio->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+			    args));
+	EXPECT_EQ(ENOENT, errno);
+	args->pt_id = b->vmm.hwpt_id;
 	ASSERT_EQ(0, mprotect(args, SZ_4K, PROT_READ));
 	ASSERT_EQ(-1, ioctl(b->tdi.vfio->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
 			    args));
