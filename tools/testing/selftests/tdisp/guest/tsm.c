@@ -103,7 +103,7 @@ static bool read_object(struct guest_fn *fn, u32 type, u8 *buf, u32 size,
 		return false;
 
 	for (u32 off = 0; off < *len; off += call.buf_len) {
-		u32 left = *len - off < PAGE ? *len - off : PAGE;
+		u32 left = min_t(u32, *len - off, PAGE);
 
 		call = (struct ghci_call) {
 			.nr = GHCI_READ_OBJECT,
