@@ -154,12 +154,10 @@ static int mock_check_tvm_arch(struct mock_tsm *mock, u32 tvm_arch)
 	}
 }
 
-/* In the place of pci_tsm_guest_req() */
-int iommufd_test_tsm_guest_req(struct device *dev,
-			       struct pci_tsm_client *client,
-			       struct pci_tsm_req *req)
+static int mock_tsm_guest_req(struct mock_tsm *mock,
+			      struct pci_tsm_client *client,
+			      struct pci_tsm_req *req)
 {
-	struct mock_tsm *mock = mock_dev_tsm(dev);
 	int rc;
 
 	req->tsm_code = 0;
@@ -187,6 +185,24 @@ int iommufd_test_tsm_guest_req(struct device *dev,
 
 out_unlock:
 	mutex_unlock(&mock->lock);
+	return rc;
+}
+
+/* In the place of pci_tsm_guest_req() */
+int iommufd_test_tsm_guest_req(struct device *dev,
+			       struct pci_tsm_client *client,
+			       struct pci_tsm_req *req)
+{
+	struct mock_tsm *mock = mock_dev_tsm(dev);
+	u32 linger_ms;
+	int rc;
+
+	atomic_inc(&mock->nr_callers);
+	rc = mock_tsm_guest_req(mock, client, req);
+	linger_ms = READ_ONCE(mock->linger_ms);
+	if (linger_ms)
+		msleep(linger_ms);
+	atomic_dec(&mock->nr_callers);
 	return rc;
 }
 
@@ -520,6 +536,11 @@ static int mock_tsm_ctl_locked(struct mock_tsm *mock,
 			return -EINVAL;
 		mock->delay_ms = value;
 		return 0;
+	case MOCK_TSM_CTL_LINGER:
+		if (value > MOCK_TSM_MAX_DELAY_MS)
+			return -EINVAL;
+		WRITE_ONCE(mock->linger_ms, value);
+		return 0;
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -574,6 +595,7 @@ static int mock_tsm_state(struct iommufd_ucmd *ucmd,
 	cmd->tsm_state.out_nr_unbinds = READ_ONCE(mock->nr_unbinds);
 	cmd->tsm_state.out_nr_reqs = READ_ONCE(mock->nr_reqs);
 	cmd->tsm_state.out_nr_exchanges = READ_ONCE(mock->nr_exchanges);
+	cmd->tsm_state.out_nr_callers = atomic_read(&mock->nr_callers);
 	cmd->tsm_state.out_nr_bound = atomic_read(&mock_nr_bound);
 	return iommufd_ucmd_respond(ucmd, sizeof(*cmd));
 }

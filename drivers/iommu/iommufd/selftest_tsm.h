@@ -34,6 +34,7 @@ struct mock_tsm {
 	bool unfit;
 	u32 tvm_arch;
 	u32 delay_ms;
+	u32 linger_ms;
 	int next_bind_error;
 	struct {
 		bool armed;
@@ -54,6 +55,7 @@ struct mock_tsm {
 	u32 nr_unbinds;
 	u32 nr_reqs;
 	u32 nr_exchanges;
+	atomic_t nr_callers;
 };
 
 struct mock_tsm *mock_dev_tsm(struct device *dev);

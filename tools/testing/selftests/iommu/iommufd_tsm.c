@@ -1954,9 +1954,10 @@ TEST_F(vdevice_tsm_slow, close_device_waiters)
 {
 	struct slow_op op, waiter[4];
 	unsigned long start = now_ms();
+	struct iommu_test_cmd state;
 	unsigned int i;
-	__u32 since;
 
+	test_cmd_tsm_ctl(self->device_id, MOCK_TSM_CTL_LINGER, SLOW_MS);
 	slow_op_start(_metadata, &op, self->fd, &self->dev, variant->req);
 	for (i = 0; i != ARRAY_SIZE(waiter); i++) {
 		waiter[i] = op;
@@ -1966,8 +1967,9 @@ TEST_F(vdevice_tsm_slow, close_device_waiters)
 	/* Wait for the mutex, all of them, or see that it is too late */
 	usleep(SLOW_MS * 1000);
 	test_cmd_tsm_close(self->device_id);
-	since = nr_exchanges(self->fd, self->device_id);
-	check_nr_bound(0);
+	test_cmd_tsm_state(self->device_id, &state);
+	EXPECT_EQ(0, state.tsm_state.out_nr_callers);
+	EXPECT_EQ(0, state.tsm_state.out_nr_bound);
 	test_ioctl_destroy(self->vdev_id);
 	EXPECT_LT(now_ms() - start, SLOW_TOTAL_MS);
 
@@ -1979,7 +1981,8 @@ TEST_F(vdevice_tsm_slow, close_device_waiters)
 		EXPECT_EQ(-1, waiter[i].rc);
 		EXPECT_EQ(ENOENT, waiter[i].error);
 	}
-	EXPECT_EQ(since, nr_exchanges(self->fd, self->device_id));
+	EXPECT_EQ(state.tsm_state.out_nr_exchanges,
+		  nr_exchanges(self->fd, self->device_id));
 	check_unbound(self->device_id);
 }
 
