@@ -123,7 +123,8 @@ void vfio_pci_tsm_open(struct vfio_pci_core_device *vdev)
 
 	lockdep_assert_held(&vdev->vdev.dev_set->lock);
 
-	if (!idev || vdev->no_tsm)
+	/* Migration reads and writes the state of the device, past the TSM */
+	if (!idev || vdev->no_tsm || vdev->vdev.mig_ops)
 		return;
 
 	spin_lock(&vdev->tsm.lock);
