@@ -1970,7 +1970,6 @@ TEST_F(vdevice_tsm_slow, close_device_waiters)
 	test_cmd_tsm_state(self->device_id, &state);
 	EXPECT_EQ(0, state.tsm_state.out_nr_callers);
 	EXPECT_EQ(0, state.tsm_state.out_nr_bound);
-	test_ioctl_destroy(self->vdev_id);
 	EXPECT_LT(now_ms() - start, SLOW_TOTAL_MS);
 
 	ASSERT_EQ(0, pthread_join(op.thread, NULL));
@@ -1981,6 +1980,8 @@ TEST_F(vdevice_tsm_slow, close_device_waiters)
 		EXPECT_EQ(-1, waiter[i].rc);
 		EXPECT_EQ(ENOENT, waiter[i].error);
 	}
+	/* Before, the ioctls may still hold the vDEVICE, which is EBUSY */
+	test_ioctl_destroy(self->vdev_id);
 	EXPECT_EQ(state.tsm_state.out_nr_exchanges,
 		  nr_exchanges(self->fd, self->device_id));
 	check_unbound(self->device_id);
