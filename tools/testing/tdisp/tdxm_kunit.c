@@ -153,9 +153,11 @@ static void tdi(struct kunit *test)
 
 static void operands(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, 0x1000ULL, TDX_HPA_ARRAY(0x1000ULL, 1));
-	KUNIT_EXPECT_EQ(test, 0x1000ULL | 511ULL << 55,
-			TDX_HPA_ARRAY(0x1000ULL, 512));
+	u64 one = TDX_HPA_ARRAY(0x1000ULL, 1);
+	u64 most = TDX_HPA_ARRAY(0x1000ULL, 512);
+
+	KUNIT_EXPECT_EQ(test, 0x1000ULL, one);
+	KUNIT_EXPECT_EQ(test, 0x1000ULL | 511ULL << 55, most);
 	KUNIT_EXPECT_EQ(test, 0xff80000000000000ULL, TDX_HPA_LIST_LAST);
 	KUNIT_EXPECT_EQ(test, 0xff8ULL, TDX_HPA_LIST_FIRST);
 	KUNIT_EXPECT_EQ(test, 7, sizeof(struct tdx_spdm_config));

@@ -365,13 +365,15 @@ static void tio_fences(struct kunit *test)
 {
 	struct tio_ctx *ctx = test->priv;
 	u8 want[TIO_MAX_CMD];
-	u64 status;
+	u64 status, dma, mmio;
 
 	guard(mutex)(&ctx->dsm.tsm.lock);
 	put_unaligned_le64(0x0e, ctx->dsm.data.data_pg);
 	KUNIT_EXPECT_EQ(test, tio_fence_status(&ctx->dsm, T_ASID, &status), 0);
-	KUNIT_EXPECT_EQ(test, FIELD_GET(TIO_FENCE_DMA, status), 2);
-	KUNIT_EXPECT_EQ(test, FIELD_GET(TIO_FENCE_MMIO, status), 3);
+	dma = FIELD_GET(TIO_FENCE_DMA, status);
+	mmio = FIELD_GET(TIO_FENCE_MMIO, status);
+	KUNIT_EXPECT_EQ(test, dma, 2);
+	KUNIT_EXPECT_EQ(test, mmio, 3);
 	want_cmd(want, 0x20);
 	put_unaligned_le64(T_DEV_CTX, want + 0x8);
 	put_unaligned_le32(T_ASID, want + 0x10);
@@ -440,6 +442,7 @@ static void tio_tdi_info_page(struct kunit *test)
 	u8 *page = ctx->dsm.data.data_pg;
 	struct tio_tdi_info info;
 	u8 want[TIO_MAX_CMD];
+	u32 status;
 
 	guard(mutex)(&ctx->dsm.tsm.lock);
 	put_unaligned_le32(0xbc, page);
@@ -452,8 +455,8 @@ static void tio_tdi_info_page(struct kunit *test)
 	put_unaligned_le64(0x4142434445464748ULL, page + 0xb0);
 	put_unaligned_le32(T_ASID, page + 0xb8);
 	KUNIT_EXPECT_EQ(test, tio_tdi_info(&ctx->dsm, &ctx->tdi, &info), 0);
-	KUNIT_EXPECT_EQ(test, FIELD_GET(TIO_TDI_INFO_STATUS, info.meas_flags),
-			2);
+	status = FIELD_GET(TIO_TDI_INFO_STATUS, info.meas_flags);
+	KUNIT_EXPECT_EQ(test, status, 2);
 	KUNIT_EXPECT_EQ(test, info.lock_flags, 0x11121314);
 	KUNIT_EXPECT_EQ(test, info.algos, 0x2122232425262728ULL);
 	KUNIT_EXPECT_EQ(test, info.certs_digest[0], 0x31);
