@@ -19,6 +19,7 @@
 #	own_results		name a directory for the results of the next rig/vm, in
 #				$RIG_RESULTS: results/last is whoever's came last
 #	keep_newest N PATH...   remove all but the N newest of these paths
+#	$sparse_flags           for make C=1
 #	gate NAME CMD...        run a check, print one line, count it in $passed,
 #				$failed or $skipped (exit status 4 is SKIP; 5 is
 #				WARN, which passes and shows what it said)
@@ -35,6 +36,12 @@ mkdir -p "$cache" 2>/dev/null || {
 	exit 1
 }
 cache=$(cd "$cache" && pwd)
+# For CF= of a kernel's make. sparse 0.6.4 of Debian 12 does not know __typeof_unqual__,
+# without which Linux 7.3 leaves sparse out: for a comparison plain typeof will do. Nor does
+# it know that __builtin_strlen() of a string is constant, as every MODULE_LICENSE() needs:
+# an error, and after an error sparse keeps all warnings of the file to itself.
+# shellcheck disable=SC2034
+sparse_flags="-D__typeof_unqual__=__typeof__ '-D__builtin_strlen(s)=(sizeof(s)-1)'"
 me=${0##*/}
 : "${RIG_T0:=$EPOCHSECONDS}"
 export RIG_T0
@@ -153,7 +160,8 @@ apt_private() {
 }
 
 # run_logged LOG CMD...: the output goes to LOG; a line of progress every few
-# seconds on a terminal, every 30 s elsewhere
+# seconds on a terminal, every 30 s elsewhere. A function of several commands returns
+# what fails itself: before "||" the shell does not end it.
 run_logged() {
 	local log=$1 pid rc=0 t0=$EPOCHSECONDS step=30 last=0 t line
 	shift
