@@ -41,6 +41,7 @@ check:
 
 check-gates:
 	@rig/test-gates
+	@rig/test-builds
 
 check-arm64:
 	@rig/check-arm64
