@@ -42,6 +42,7 @@ check:
 check-gates:
 	@rig/test-gates
 	@rig/test-builds
+	@rig/test-runs
 
 check-arm64:
 	@rig/check-arm64
