@@ -9,7 +9,7 @@ help:
 	@echo 'make check    every gate and test; ends with the number of failures'
 	@echo 'make check-gates break something for each gate, and see it fail'
 	@echo 'make check-arm64 driver and model of Arm CCA on arm64, at EL2 in QEMU'
-	@echo 'make check-san statuses of firmware, leaks (kmemleak), random programs (KCOV), data races (KCSAN)'
+	@echo 'make check-san coccicheck, statuses of firmware, leaks (kmemleak), random programs (KCOV), data races (KCSAN)'
 	@echo 'make fuzz     random programs against the series, five minutes'
 	@echo 'make coverage lines and branches of the series that the tests reach'
 	@echo 'make lint     the gates that need no kernel build'
