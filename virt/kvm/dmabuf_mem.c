@@ -298,8 +298,11 @@ int kvm_dmabuf_get_pfn(struct kvm *kvm, struct kvm_memory_slot *slot,
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_dmabuf_get_pfn);
 
-/* May a vCPU map the MMIO of this slot as private? */
-static bool kvm_dmabuf_is_private(struct kvm_memory_slot *slot)
+/*
+ * Is the MMIO of this slot closed to the VM? Where it is not, but was never the
+ * VM's alone, nothing is mapped as private, and zapping what is shared is in vain.
+ */
+static bool kvm_dmabuf_is_closed(struct kvm_memory_slot *slot)
 {
 	struct kvm_dmabuf *binding = slot->dmabuf;
 	struct vfio_pci_kvm_range range;
@@ -307,12 +310,12 @@ static bool kvm_dmabuf_is_private(struct kvm_memory_slot *slot)
 
 	/* The copy of a slot that is being deleted has no binding */
 	if (slot->flags & KVM_MEMSLOT_INVALID)
-		return false;
+		return true;
 	dma_resv_lock(binding->dmabuf->resv, NULL);
 	r = binding->ops->get_range(binding->attach, binding->pgoff, true,
 				    &range);
 	dma_resv_unlock(binding->dmabuf->resv);
-	return !r;
+	return r == -ENODEV;
 }
 
 /**
@@ -395,7 +398,7 @@ int kvm_dmabuf_unmap_private(struct kvm *kvm, gpa_t gpa, u64 size)
 		kvm_for_each_memslot_in_gfn_range(&iter, __kvm_memslots(kvm, i),
 						  start, end) {
 			if (kvm_slot_has_dmabuf(iter.slot) &&
-			    !kvm_dmabuf_is_private(iter.slot))
+			    kvm_dmabuf_is_closed(iter.slot))
 				kvm_dmabuf_zap(kvm, iter.slot, start, end,
 					       KVM_FILTER_PRIVATE);
 		}

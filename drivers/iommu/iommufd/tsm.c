@@ -267,6 +267,28 @@ void iommufd_device_tsm_report(struct iommufd_device *idev, u32 event,
 EXPORT_SYMBOL_NS_GPL(iommufd_device_tsm_report, "IOMMUFD");
 
 /**
+ * iommufd_device_tsm_forget() - What happened to a device is over
+ * @idev: Device returned by iommufd_device_bind()
+ *
+ * For the prepare op of the driver of the device: an error that was reported since
+ * the bind began, of a TDI that was not locked yet, is none of the one that will be.
+ * The driver makes sure that nothing of that kind is still under way.
+ *
+ * Context: Process context, does not sleep.
+ */
+void iommufd_device_tsm_forget(struct iommufd_device *idev)
+{
+	struct iommufd_device_tsm *tsm = &idev->tsm;
+
+	lockdep_assert_held(&tsm->lock);
+
+	spin_lock(&tsm->state_lock);
+	tsm->pending[IOMMU_TSM_EVENT_TDI_ERROR] = 0;
+	spin_unlock(&tsm->state_lock);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_tsm_forget, "IOMMUFD");
+
+/**
  * iommufd_device_tsm_capable() - Would it make sense to bind a device?
  * @idev: the device
  *

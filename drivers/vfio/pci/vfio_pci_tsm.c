@@ -47,6 +47,9 @@ static bool vfio_pci_tsm_fit(struct vfio_pci_core_device *vdev)
 	    pdev->current_state != PCI_D0 || !__vfio_pci_memory_enabled(vdev))
 		return false;
 
+	/* A reset that has ended until here is none of the TDI that is to be */
+	iommufd_device_tsm_forget(vdev->tsm.idev);
+
 	/* Not in the middle of a reset, and not left disabled by one */
 	if (!pci_cfg_access_trylock(pdev))
 		return false;

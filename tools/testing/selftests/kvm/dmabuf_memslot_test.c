@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -855,6 +856,85 @@ TEST_F(dmabuf, reset)
 	ASSERT_EQ(0, r);
 	set_memory_enable(&self->dev, true);
 	expect_works(self, self->vcpu[0]);
+}
+
+static int feature_set(struct dev *dev, u32 which, const void *data,
+		       size_t size)
+{
+	char buf[sizeof(struct vfio_device_feature) + 16] = {};
+	struct vfio_device_feature *feature = (void *)buf;
+
+	feature->argsz = sizeof(*feature) + size;
+	feature->flags = VFIO_DEVICE_FEATURE_SET | which;
+	memcpy(feature->data, data, size);
+	return ioctl(dev->pci->fd, VFIO_DEVICE_FEATURE, feature) ? -errno : 0;
+}
+
+/*
+ * In low power the device is awake for as long as somebody works with it, which
+ * is not what a vCPU that accesses the slot does
+ */
+TEST_F(dmabuf, low_power)
+{
+	int fd, r;
+
+	test_region(0, region(self->dmabuf, GPA, self->bar.size));
+	expect_works(self, self->vcpu[0]);
+	r = feature_set(&self->dev, VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, NULL, 0);
+	if (r == -ENOTTY)
+		SKIP(return, "No low power state");
+	ASSERT_EQ(0, r);
+	expect_fault(self->vcpu[0], 0);
+
+	/* These wake it up and find its memory enabled */
+	set_memory_enable(&self->dev, true);
+	EXPECT_EQ(-EFAULT, guest_resume(self->vcpu[0], NULL));
+	r = __vfio_pci_device_reset(self->dev.pci);
+	if (!r)
+		set_memory_enable(&self->dev, true);
+	EXPECT_EQ(-EFAULT, guest_resume(self->vcpu[0], NULL));
+	fd = dev_export(&self->dev, &self->bar);
+	test_region(0, region(self->dmabuf, GPA, 0));
+	test_region(0, region(fd, GPA, self->bar.size));
+	EXPECT_EQ(-EFAULT, guest_resume(self->vcpu[0], NULL));
+
+	ASSERT_EQ(0, feature_set(&self->dev, VFIO_DEVICE_FEATURE_LOW_POWER_EXIT,
+				 NULL, 0));
+	EXPECT_EQ(0, guest_resume(self->vcpu[0], NULL));
+	expect_works(self, self->vcpu[1]);
+	close(fd);
+}
+
+/* Whoever wakes it up ends the state, nobody has to ask for that */
+TEST_F(dmabuf, low_power_wakeup)
+{
+	struct vfio_device_low_power_entry_with_wakeup entry = {};
+	u64 signaled = 0;
+	int r;
+
+	test_region(0, region(self->dmabuf, GPA, self->bar.size));
+	expect_works(self, self->vcpu[0]);
+	entry.wakeup_eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	ASSERT_LE(0, entry.wakeup_eventfd);
+	r = feature_set(&self->dev,
+			VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP,
+			&entry, sizeof(entry));
+	if (r == -ENOTTY)
+		SKIP(return, "No low power state");
+	ASSERT_EQ(0, r);
+	expect_fault(self->vcpu[0], 0);
+
+	/* It is suspended some time after the ioctl */
+	for (int i = 0; i < 500 && !signaled; i++) {
+		usleep(10000);
+		vfio_pci_config_readw(self->dev.pci, PCI_VENDOR_ID);
+		if (read(entry.wakeup_eventfd, &signaled, sizeof(signaled)) < 0)
+			ASSERT_EQ(EAGAIN, errno);
+	}
+	EXPECT_EQ(1, signaled);
+	EXPECT_EQ(0, guest_resume(self->vcpu[0], NULL));
+	expect_works(self, self->vcpu[1]);
+	close(entry.wakeup_eventfd);
 }
 
 /* The same range, several times */

@@ -371,6 +371,7 @@ TEST_F(tsm, quarantine_outlives_owner)
 {
 	struct tdi *tdi = &self->tdi;
 	struct vmm *vmm = &self->vmm;
+	u32 log;
 
 	test_cmd(tdi_bind(tdi));
 	test_cmd(soft_tsm_hold(true));
@@ -398,7 +399,14 @@ TEST_F(tsm, quarantine_outlives_owner)
 	expect_quarantine(_metadata, false);
 	expect_state(setup.fn->rid, TDISP_STATE_UNLOCKED);
 	test_cmd(soft_tsm_hold(false));
+
+	/* The next driver gets it as after a reset, which nobody did until now */
+	log = testctl_log_end();
 	test_cmd(pci_driver_set(setup.fn->bdf, "vfio-pci", "vfio-pci"));
+	EXPECT_EQ(1, testctl_count(log, setup.fn->rid, TDISP_EV_FLR, 0, 0));
+	test_cmd(pci_driver_set(setup.fn->bdf, "vfio-pci", ""));
+	test_cmd(pci_driver_set(setup.fn->bdf, "vfio-pci", "vfio-pci"));
+	EXPECT_EQ(1, testctl_count(log, setup.fn->rid, TDISP_EV_FLR, 0, 0));
 	vmm_close(vmm);
 	test_cmd(vmm_open(vmm));
 	test_cmd(tdi_setup(tdi, vmm, setup.fn));

@@ -225,6 +225,71 @@ TEST_F_TIMEOUT(parallel, slow_device_delays_nobody, 120)
 	test_cmd(pci_rescan());
 }
 
+static void *close_thread(void *arg)
+{
+	struct user *user = arg;
+
+	tdi_close(&user->tdi);
+	__atomic_store_n(&user->end, now_ms(), __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* What takes a lock of all functions of the device: the longest that it takes */
+static u64 attach_until_closed(struct __test_metadata *_metadata,
+			       struct tdi *tdi, struct user *closing)
+{
+	u64 start, longest = 0;
+	int rc;
+
+	do {
+		start = now_ms();
+		rc = tdi_attach(tdi, tdi->vmm->hwpt_id);
+		/* The group may be one, and is pinned then until the unbind */
+		if (rc)
+			test_err(EBUSY, rc);
+		longest = max(longest, now_ms() - start);
+	} while (!__atomic_load_n(&closing->end, __ATOMIC_ACQUIRE));
+	return longest;
+}
+
+/*
+ * Functions of a device share a lock of VFIO, which is held while one is closed,
+ * but not while the device is asked to let go of its VM
+ */
+TEST_F_TIMEOUT(parallel, slow_close_delays_nobody, 120)
+{
+	u64 longest, least = ~0ull;
+	struct user slow = {};
+	struct tdi *sibling;
+
+	for (int i = 0; i < self->nr && !slow.dev; i++) {
+		if (self->user[i].dev->nr_fns < 2)
+			continue;
+		slow.dev = self->user[i].dev;
+		sibling = &self->user[i].tdi;
+	}
+	if (!slow.dev)
+		SKIP(return, "all devices have one function only");
+	for (int i = 0; i < TRIES; i++) {
+		test_cmd(tdi_setup(&slow.tdi, sibling->vmm, &slow.dev->fn[1]));
+		test_cmd(tdi_bind(&slow.tdi));
+		slow.end = 0;
+		stall(&slow, SLOW_MS);
+		slow.start = now_ms();
+		ASSERT_EQ(0, pthread_create(&slow.thread, NULL, close_thread,
+					    &slow));
+		longest = attach_until_closed(_metadata, sibling, &slow);
+		ASSERT_EQ(0, pthread_join(slow.thread, NULL));
+		stall(&slow, 0);
+		EXPECT_LE(SLOW_MS, slow.end - slow.start);
+		least = min(least, longest);
+	}
+	TH_LOG("at most %llu ms of the %llu ms of a close",
+	       (unsigned long long)least,
+	       (unsigned long long)(slow.end - slow.start));
+	EXPECT_GT(SLOW_MS, least);
+}
+
 /* Who takes the device down does not wait for all that was to come */
 TEST_F_TIMEOUT(parallel, disconnect_ends_bind, 60)
 {
