@@ -866,7 +866,8 @@ static int feature_set(struct dev *dev, u32 which, const void *data,
 
 	feature->argsz = sizeof(*feature) + size;
 	feature->flags = VFIO_DEVICE_FEATURE_SET | which;
-	memcpy(feature->data, data, size);
+	if (size)
+		memcpy(feature->data, data, size);
 	return ioctl(dev->pci->fd, VFIO_DEVICE_FEATURE, feature) ? -errno : 0;
 }
 
